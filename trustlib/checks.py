@@ -1,0 +1,179 @@
+"""The only input validators. Each returns the checked array or number, or raises ValueError.
+
+Nothing is guessed: logits are not turned into probabilities, floats are not rounded to labels.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+# float16 answers of ten classes sum to 1 within 5e-4; logits miss it by far more.
+SUM_TOLERANCE = 1e-3
+
+
+def probs(probs: ArrayLike, *, name: str = "probs", missing: bool = False) -> NDArray[np.float64]:
+    """Class probabilities as float64 (n, k), with n >= 1 and k >= 2.
+
+    Args:
+        probs: (n, k), each in [0, 1], rows summing to 1 within 0.001.
+        name: what the message calls the argument.
+        missing: whether a row may be all NaN, for a sample that nobody judged.
+    Raises: ValueError on wrong shape, range or row sums.
+
+    >>> probs([[0.9, 0.1], [0.2, 0.8]]).shape
+    (2, 2)
+    """
+    array = _floats(probs, name)
+    if array.ndim != 2 or array.shape[0] < 1 or array.shape[1] < 2:
+        raise ValueError(
+            f"expected {name} of shape (n, k) with at least 1 row and 2 classes, got {array.shape}; "
+            "pass one row per sample and one column per class"
+        )
+    judged = array[~np.isnan(array).all(axis=1)] if missing else array
+    if not np.isfinite(judged).all():
+        raise ValueError(f"expected finite {name}, got NaN or infinity; look at the model's outputs")
+    if judged.size and (judged.min() < 0 or judged.max() > 1 + SUM_TOLERANCE):
+        raise ValueError(
+            f"expected {name} in [0, 1], got values from {judged.min():.4g} to {judged.max():.4g}; "
+            "apply softmax if these are logits"
+        )
+    sums = judged.sum(axis=1)
+    wrong = np.flatnonzero(np.abs(sums - 1) > SUM_TOLERANCE)
+    if wrong.size:
+        raise ValueError(
+            f"expected rows of {name} that sum to 1, got a sum of {sums[wrong[0]]:.4g} "
+            f"({wrong.size} of {len(sums)} rows are off); apply softmax or divide each row by its sum"
+        )
+    return array
+
+
+def labels(
+    labels: ArrayLike, *, n_classes: int, n: int | None = None, name: str = "labels"
+) -> NDArray[np.int64]:
+    """Class indices as int64 (n,), each in [0, n_classes).
+
+    Args:
+        labels: (n,), integers or booleans.
+        n_classes: how many classes there are.
+        n: how many labels are expected; None accepts any number from 1.
+        name: what the message calls the argument.
+    Raises: ValueError on wrong shape, type, length or range.
+
+    >>> labels([0, 2, 1], n_classes=3)
+    array([0, 2, 1])
+    """
+    array = np.asarray(labels)
+    if array.ndim != 1 or array.shape[0] < 1:
+        raise ValueError(
+            f"expected {name} of shape (n,) with n >= 1, got {array.shape}; pass one class index for each sample"
+        )
+    if array.dtype.kind not in "iub":
+        raise ValueError(
+            f"expected {name} as integers, got {array.dtype}; pass class indices, not names or probabilities"
+        )
+    if n is not None and len(array) != n:
+        raise ValueError(f"expected {n} {name}, got {len(array)}; pass one for each sample")
+    array = array.astype(np.int64)
+    if array.min() < 0 or array.max() >= n_classes:
+        raise ValueError(
+            f"expected {name} from 0 to {n_classes - 1}, got {array.min()} to {array.max()}; "
+            "check the order and the number of classes"
+        )
+    return array
+
+
+def classes(classes: Sequence[str] | None, *, n_classes: int) -> tuple[str, ...]:
+    """Class names as a tuple of n_classes different strings; None gives "0", "1", and so on.
+
+    Raises: ValueError on a wrong number, a repeated name, or a name that is no string.
+
+    >>> classes(None, n_classes=3)
+    ('0', '1', '2')
+    """
+    if classes is None:
+        return tuple(str(i) for i in range(n_classes))
+    names = (classes,) if isinstance(classes, str) else tuple(classes)
+    if not all(isinstance(name, str) for name in names) or not len(set(names)) == len(names) == n_classes:
+        raise ValueError(
+            f"expected {n_classes} different class names, got {names!r}; pass one string for each column"
+        )
+    return tuple(str(name) for name in names)
+
+
+def groups(groups: ArrayLike, *, n: int) -> NDArray[np.int64]:
+    """Group codes as int64 (n,): 0 for the smallest group name, 1 for the next, and so on.
+
+    Args:
+        groups: (n,), integers or strings; samples with the same value hang together.
+        n: how many samples there are.
+    Raises: ValueError on wrong shape, length, type, or fewer than 2 groups.
+
+    >>> groups(["b", "a", "b"], n=3)
+    array([1, 0, 1])
+    """
+    array = np.asarray(groups)
+    if array.ndim != 1 or len(array) != n:
+        raise ValueError(f"expected groups of shape ({n},), got {array.shape}; pass one for each sample")
+    if array.dtype.kind not in "iubUS":
+        raise ValueError(f"expected groups as integers or strings, got {array.dtype}; name them with these")
+    codes = np.unique(array, return_inverse=True)[1].reshape(-1).astype(np.int64)
+    if codes.max(initial=0) < 1:
+        raise ValueError(
+            "expected at least 2 groups, got 1; one group shows no spread, so collect samples from more of them"
+        )
+    return codes
+
+
+def positive(value: float, *, name: str) -> float:
+    """A finite number above 0, as float. Raises: ValueError.
+
+    >>> positive(3, name="sigma")
+    3.0
+    """
+    number = _number(value, name)
+    if not number > 0:
+        raise ValueError(f"expected {name} above 0, got {value}; pass a positive number")
+    return number
+
+
+def fraction(value: float, *, name: str, closed: bool = False) -> float:
+    """A number between 0 and 1, as float; `closed` allows 0 and 1 themselves. Raises: ValueError.
+
+    >>> fraction(0.25, name="alpha")
+    0.25
+    """
+    number = _number(value, name)
+    inside = 0 <= number <= 1 if closed else 0 < number < 1
+    if not inside:
+        bounds = "from 0 to 1" if closed else "between 0 and 1, both excluded"
+        raise ValueError(f"expected {name} {bounds}, got {value}; divide by 100 if it is a percentage")
+    return number
+
+
+def count(value: int, *, name: str, least: int = 1) -> int:
+    """A whole number of at least `least`, as int. Raises: ValueError.
+
+    >>> count(2000, name="n_draws")
+    2000
+    """
+    whole = isinstance(value, (int, np.integer)) and not isinstance(value, (bool, np.bool_))
+    if not whole or value < least:
+        raise ValueError(f"expected {name} as a whole number from {least} up, got {value!r}; pass such a number")
+    return int(value)
+
+
+def _number(value: float, name: str) -> float:
+    numeric = isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)
+    if not numeric or not np.isfinite(value):
+        raise ValueError(f"expected {name} as a finite number, got {value!r}; pass such a number")
+    return float(value)
+
+
+def _floats(values: ArrayLike, name: str) -> NDArray[np.float64]:
+    try:
+        return np.asarray(values, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"expected {name} as an array of numbers, got {type(values).__name__} ({error}); pass one array"
+        ) from None

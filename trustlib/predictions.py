@@ -1,0 +1,153 @@
+"""What a model answered on a split, kept as arrays: every measurement can start from these alone."""
+
+import os
+import zipfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trustlib import atomic, checks
+from trustlib.errors import DataError, ModelError
+
+
+@dataclass(frozen=True, eq=False)
+class Predictions:
+    """A model's answers, with what is known of each sample.
+
+    probs: (n, k) float64, rows sum to 1; labels: (n,) int64; classes: k names, label i means classes[i];
+    ids: (n,) integers or strings, or None; human_probs: (n, k), what people said, a row of NaN where
+    nobody judged, or None; groups: (n,) integers or strings, samples that hang together, or None.
+    """
+
+    probs: NDArray[np.float64]
+    labels: NDArray[np.int64]
+    classes: tuple[str, ...]
+    ids: NDArray[Any] | None = None
+    human_probs: NDArray[np.float64] | None = None
+    groups: NDArray[Any] | None = None
+
+    def __post_init__(self) -> None:
+        probs = checks.probs(self.probs)
+        n, k = probs.shape
+        fields = {
+            "probs": probs,
+            "labels": checks.labels(self.labels, n_classes=k, n=n),
+            "classes": checks.classes(self.classes, n_classes=k),
+        }
+        for name in ("ids", "groups"):
+            if getattr(self, name) is not None:
+                fields[name] = _names(getattr(self, name), n, name)
+        if self.human_probs is not None:
+            human_probs = checks.probs(self.human_probs, name="human_probs", missing=True)
+            if human_probs.shape != probs.shape:
+                raise ValueError(
+                    f"expected human_probs of shape {probs.shape}, got {human_probs.shape}; "
+                    "pass one row per sample and one column per class"
+                )
+            fields["human_probs"] = human_probs
+        for name, value in fields.items():
+            object.__setattr__(self, name, value)
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def save(self, path: str | Path) -> Path:
+        """Write everything to one .npz file, whole or not at all; returns its path.
+
+        Raises: ValueError when the name does not end in .npz.
+        """
+        path = Path(path)
+        if path.suffix != ".npz":
+            raise ValueError(f"expected a file name that ends in .npz, got {path.name}; add the suffix")
+        fields = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        arrays = {name: np.asarray(value) for name, value in fields.items() if value is not None}
+        with atomic.file(path) as temporary:
+            np.savez_compressed(temporary, **arrays)
+        return path
+
+    @classmethod
+    def load(cls, path: str | Path) -> "Predictions":
+        """Read what `save` wrote; never runs code from the file.
+
+        Raises: FileNotFoundError; DataError when the file holds something else.
+        """
+        try:
+            with np.load(path, allow_pickle=False) as stored:
+                arrays = {name: stored[name] for name in stored.files}
+            arrays["classes"] = tuple(arrays["classes"].tolist())
+            return cls(**arrays)
+        except (AttributeError, KeyError, TypeError, ValueError, EOFError, zipfile.BadZipFile) as error:
+            raise DataError(
+                f"expected predictions saved by trustlib in {Path(path).name}, got something else ({error}); "
+                "save them again with Predictions.save"
+            ) from error
+
+
+def predict(
+    predict_proba: Callable[[Any], Any],
+    split: Any,
+    *,
+    classes: Sequence[str] | None = None,
+    batch_size: int = 256,
+) -> Predictions:
+    """A model's answers on a whole split, asked batch by batch so that inputs may load lazily.
+
+    Args:
+        predict_proba: takes a slice of `split.inputs`, returns (n, k) probabilities.
+        split: has inputs and labels, and may have ids, human_probs and groups.
+        classes: k names; by default those of the classifier that `predict_proba` is a method of.
+        batch_size: inputs in one call.
+    Returns: Predictions, in the order of the split. Costs ceil(n / batch_size) calls of the model.
+    Raises: ValueError without classes; ModelError when the model's answers have the wrong shape.
+    """
+    batch_size = checks.count(batch_size, name="batch_size")
+    if classes is None:
+        classes = getattr(getattr(predict_proba, "__self__", None), "classes", None)
+    if classes is None:
+        raise ValueError("expected classes, got none from the model; pass classes=(...), one name per column")
+    n = checks.count(len(split.labels), name="the number of samples in the split")
+    starts = range(0, n, batch_size)
+    probs = []
+    for start in _bar(starts):
+        stop = min(start + batch_size, n)
+        probs.append(_answer(predict_proba, split.inputs[start:stop], stop - start, len(classes)))
+    return Predictions(
+        np.concatenate(probs),
+        split.labels,
+        tuple(classes),
+        ids=getattr(split, "ids", None),
+        human_probs=getattr(split, "human_probs", None),
+        groups=getattr(split, "groups", None),
+    )
+
+
+def _answer(predict_proba: Callable[[Any], Any], inputs: Any, n: int, k: int) -> NDArray[np.float64]:
+    probs = np.asarray(predict_proba(inputs), dtype=np.float64)
+    if probs.shape != (n, k):
+        raise ModelError(
+            f"expected answers of shape ({n}, {k}) for {n} inputs and {k} classes, got {probs.shape}; "
+            "let predict_proba return one row per input and one column per class"
+        )
+    return probs
+
+
+def _bar(starts: range):
+    from tqdm import tqdm
+
+    # The delay keeps short calls silent.
+    silent = os.environ.get("TRUSTLIB_PROGRESS") == "0"
+    return tqdm(starts, desc="predict", unit="batch", leave=False, delay=1.0, disable=silent)
+
+
+def _names(values: Any, n: int, name: str) -> NDArray[Any]:
+    array = np.asarray(values)
+    if array.shape != (n,) or array.dtype.kind not in "iubU":
+        raise ValueError(
+            f"expected {name} as {n} integers or strings, got shape {array.shape} of {array.dtype}; "
+            "pass one for each sample"
+        )
+    return array
