@@ -1,0 +1,147 @@
+"""The command `trustlib`: doctor, course, fetch, pretrain. Each imports what it needs only when it runs."""
+
+import argparse
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import trustlib
+from trustlib import errors
+
+OUR_ERRORS = (errors.AssetError, errors.DataError, errors.ModelError, errors.MissingExtra)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command. Returns the exit status: 0, 1 for what went wrong, 2 for wrong arguments."""
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        if arguments[:1] == ["pretrain"]:  # its options live beside its code, which imports torch
+            return _pretrain(arguments[1:])
+        options = _parser().parse_args(arguments)
+        return options.command(options)
+    except OUR_ERRORS as error:
+        print(f"trustlib: {' '.join(str(error).split())}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("trustlib: stopped", file=sys.stderr)
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="trustlib", description="How far may a fine-tuned network be trusted?"
+    )
+    parser.add_argument("--version", action="version", version=f"trustlib {trustlib.__version__}")
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+
+    doctor = commands.add_parser(
+        "doctor", help="say what this machine has and what it lacks, with a fix each"
+    )
+    doctor.set_defaults(command=_doctor)
+
+    course = commands.add_parser("course", help="execute the lessons and write their pages")
+    course.add_argument(
+        "--only", nargs="+", default=[], metavar="LESSON", help="numbers or names, such as 01 02"
+    )
+    course.add_argument("--profile", choices=("lite", "full"), help="default: TRUSTLIB_PROFILE, else lite")
+    course.add_argument(
+        "--out", type=Path, default=Path("build/course"), help="folder of the pages and run.json"
+    )
+    course.add_argument(
+        "--write", action="store_true", help="put the executed lessons back, with their outputs"
+    )
+    course.add_argument(
+        "--cell-timeout", type=_seconds, default=1800, metavar="SECONDS", help="bound for one cell"
+    )
+    other = course.add_mutually_exclusive_group()
+    other.add_argument("--list", action="store_true", help="list the lessons and stop")
+    other.add_argument("--lint", action="store_true", help="hold the lessons to their standard and stop")
+    course.set_defaults(command=_course, parser=course)
+
+    fetch = commands.add_parser("fetch", help="bring data and weights that are missing")
+    fetch.add_argument("names", nargs="*", metavar="NAME", help="default: all that can be fetched")
+    fetch.set_defaults(command=_fetch)
+
+    commands.add_parser("pretrain", help="train ResNet-50 on Tiny ImageNet", add_help=False)
+    return parser
+
+
+def _seconds(text: str) -> float:
+    value = float(text)
+    if not value > 0:
+        raise argparse.ArgumentTypeError(f"expected more than 0 seconds, got {text}")
+    return value
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    from trustlib import doctor
+
+    findings = doctor.examine()
+    print(doctor.report(findings))
+    return int(any(finding.needed and not finding.ok for finding in findings))
+
+
+def _fetch(options: argparse.Namespace) -> int:
+    from trustlib import assets
+
+    for status in assets.fetch(options.names or None):
+        print(f"{'ok' if status.ok else 'missing':<8} {status.name:<22} {status.path or status.fix}")
+    return 0
+
+
+def _pretrain(arguments: Sequence[str]) -> int:
+    from trustlib import pretraining
+
+    parser = argparse.ArgumentParser(
+        prog="trustlib pretrain", description="Train ResNet-50 on Tiny ImageNet."
+    )
+    pretraining.add_arguments(parser)
+    return pretraining.run(parser.parse_args(arguments)) or 0
+
+
+def _course(options: argparse.Namespace) -> int:
+    from trustlib.course import profiles
+
+    try:
+        profile = profiles.named(options.profile) if options.profile else profiles.current()
+    except ValueError as error:
+        options.parser.error(str(error))
+    try:
+        from trustlib.course import run
+    except ModuleNotFoundError as error:
+        if (error.name or "trustlib").split(".")[0] == "trustlib":
+            raise
+        raise errors.missing_extra(error.name, "course") from error
+    folder = run.lessons_folder()
+    try:
+        paths = run.select(run.lessons(folder), options.only)
+    except ValueError as error:
+        options.parser.error(str(error))
+    if options.list:
+        for path in paths:
+            print(f"{path.stem:<28} {run.title(run.read(path))}")
+        return 0
+    if options.lint:
+        return _lint(paths)
+    signal.signal(signal.SIGTERM, _stop)  # ends kernels as Ctrl-C does
+    runs = run.run_course(
+        paths, profile=profile, out=options.out, write=options.write, cell_timeout=options.cell_timeout
+    )
+    failed = sum(not lesson.passed for lesson in runs)
+    print(f"{len(runs) - failed} of {len(runs)} lessons passed; open {options.out / 'index.html'}")
+    return int(failed > 0)
+
+
+def _lint(paths: Sequence[Path]) -> int:
+    from trustlib.course import lint
+
+    problems = [problem for path in paths for problem in lint.lint(path)]
+    for problem in problems:
+        print(problem)
+    print(f"{len(paths)} lessons, {len(problems)} problems")
+    return int(bool(problems))
+
+
+def _stop(number: int, frame: object) -> None:
+    raise KeyboardInterrupt
