@@ -1,0 +1,218 @@
+"""Task and Split: samples with what is known of each, in the four parts that an honest measurement needs."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from trustlib import checks
+from trustlib.errors import DataError
+
+KINDS = ("image", "text", "table")
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Split:
+    """One part of a task's samples; everything in it has length n.
+
+    inputs: pictures (`inputs[i]` is (h, w, 3) uint8, decoded when asked for), a list of texts, or a table
+    (n, columns) of floats; labels: (n,) int64; ids: (n,) strings; human_probs: (n, k), what people said, or
+    None; groups: (n,) strings, samples that hang together, or None; metadata: name to (n,) array.
+    """
+
+    name: str
+    inputs: Any
+    labels: NDArray[np.int64]
+    ids: NDArray[np.str_]
+    human_probs: NDArray[np.float64] | None = None
+    groups: NDArray[np.str_] | None = None
+    metadata: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        n = len(self.inputs)
+        fields: dict[str, Any] = {
+            "labels": np.asarray(self.labels, dtype=np.int64),
+            "ids": np.asarray(self.ids, dtype=np.str_),
+            "metadata": {name: np.asarray(values) for name, values in self.metadata.items()},
+        }
+        if self.human_probs is not None:
+            fields["human_probs"] = np.asarray(self.human_probs, dtype=np.float64)
+        if self.groups is not None:
+            fields["groups"] = np.asarray(self.groups, dtype=np.str_)
+        columns = {k: v for k, v in fields.items() if k != "metadata"} | fields["metadata"]
+        for name, values in columns.items():
+            if len(values) != n:
+                raise ValueError(
+                    f"expected {n} {name} in the split {self.name!r}, one for each input, got {len(values)}; "
+                    "give every column the same length"
+                )
+        for name, values in fields.items():
+            object.__setattr__(self, name, values)
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def __repr__(self) -> str:
+        return f"Split({self.name!r}, {len(self):,} inputs, digest {self.digest[:8]})"
+
+    @property
+    def digest(self) -> str:
+        """sha256 over the ids in their order, as 64 hexadecimal digits: equal digests mean equal samples."""
+        return hashlib.sha256("\n".join(self.ids.tolist()).encode()).hexdigest()
+
+    def take(self, indices: ArrayLike) -> Split:
+        """The samples at `indices` (integers, in the wanted order) or where `indices` (n booleans) is True.
+
+        Raises: ValueError on other types, a wrong number of booleans, or an index outside the split.
+        """
+        chosen = _indices(indices, len(self))
+        if isinstance(self.inputs, (np.ndarray, Pictures)):
+            inputs = self.inputs[chosen]
+        else:
+            inputs = [self.inputs[i] for i in chosen.tolist()]
+        return Split(
+            self.name,
+            inputs,
+            self.labels[chosen],
+            self.ids[chosen],
+            human_probs=None if self.human_probs is None else self.human_probs[chosen],
+            groups=None if self.groups is None else self.groups[chosen],
+            metadata={name: values[chosen] for name, values in self.metadata.items()},
+        )
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Task:
+    """A question, its classes (label i means classes[i]), and the samples.
+
+    `train` is for fitting, `validation` for choosing, `calibration` for setting probabilities right, `test`
+    for measuring once. `shifts` are further splits from other worlds; `columns` names a table's columns.
+    """
+
+    name: str
+    question: str
+    kind: str
+    classes: tuple[str, ...]
+    train: Split
+    validation: Split
+    calibration: Split
+    test: Split
+    shifts: Mapping[str, Split] = field(default_factory=dict)
+    columns: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.kind not in KINDS:
+            raise ValueError(f"expected kind to be one of {', '.join(KINDS)}, got {self.kind!r}; choose one")
+        object.__setattr__(self, "classes", checks.classes(self.classes, n_classes=len(self.classes)))
+        seen: dict[str, str] = {}
+        for split in self.splits.values():
+            checks.labels(split.labels, n_classes=len(self.classes), name=f"labels of {split.name}")
+            for name in split.ids.tolist():
+                if name in seen:
+                    raise ValueError(
+                        f"expected every id in one place, got {name!r} in {seen[name]} and in {split.name}; "
+                        "give each sample an id of its own, and put it into one split"
+                    )
+                seen[name] = split.name
+
+    @property
+    def splits(self) -> dict[str, Split]:
+        """All splits by name: train, validation, calibration, test, then the shifts."""
+        parts = (self.train, self.validation, self.calibration, self.test)
+        return {split.name: split for split in parts} | dict(self.shifts)
+
+    def __repr__(self) -> str:
+        parts = ", ".join(f"{name} {len(split):,}" for name, split in self.splits.items())
+        return f"Task({self.name!r}, {self.kind}, {len(self.classes)} classes, {parts})"
+
+
+class Pictures(Sequence):
+    """Pictures in files, decoded when asked for.
+
+    `pictures[i]` is (h, w, 3) uint8, grey repeated to three channels; `pictures[slice]` and
+    `pictures[integer array]` are Pictures again, and decode nothing.
+    """
+
+    def __init__(self, paths: Sequence[str | Path]):
+        self.paths = tuple(str(path) for path in paths)
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def __getitem__(self, index: Any) -> Any:
+        if isinstance(index, (int, np.integer)):
+            return decode(self.paths[index])
+        if isinstance(index, slice):
+            return Pictures(self.paths[index])
+        return Pictures([self.paths[i] for i in _indices(index, len(self)).tolist()])
+
+    def __iter__(self) -> Iterator[NDArray[np.uint8]]:
+        return map(decode, self.paths)
+
+    def __repr__(self) -> str:
+        return f"Pictures({len(self):,} files)"
+
+
+def decode(path: str | Path) -> NDArray[np.uint8]:
+    """One picture file as (h, w, 3) uint8, turned upright as its EXIF data says.
+
+    Raises: DataError, naming the file, when it cannot be read.
+    """
+    from PIL import Image, ImageOps
+
+    try:
+        with Image.open(path) as image:
+            if image.mode.startswith("I;16"):  # PIL would clip 16-bit grey at 255
+                return np.repeat((np.asarray(image) >> 8).astype(np.uint8)[:, :, None], 3, axis=2)
+            return np.array(ImageOps.exif_transpose(image).convert("RGB"))
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as problem:
+        raise DataError(
+            f"expected a picture at {path}, got {problem}; replace or remove the file"
+        ) from problem
+
+
+def parts(
+    strata: ArrayLike, *, validation: int, calibration: int, test: int, seed: int
+) -> tuple[NDArray[np.int64], ...]:
+    """Indices of train, validation, calibration and test, each in random order, with equal shares of strata.
+
+    Args:
+        strata: (n,), what to keep in proportion: labels, or labels with more.
+        validation, calibration, test: how many samples each gets; the rest is for training.
+    Raises: DataError when the samples or the smallest stratum are too few.
+    """
+    from sklearn.model_selection import train_test_split
+
+    strata = np.asarray(strata)
+    left = np.arange(len(strata))
+    taken = []
+    for size in (test, calibration, validation):
+        try:
+            left, part = train_test_split(left, test_size=size, stratify=strata[left], random_state=seed)
+        except ValueError as problem:
+            raise DataError(
+                f"expected enough samples for four splits, got: {problem} Add samples."
+            ) from problem
+        taken.append(part)
+    return left, taken[2], taken[1], taken[0]
+
+
+def _indices(indices: ArrayLike, n: int) -> NDArray[np.int64]:
+    array = np.asarray(indices)
+    if array.ndim == 1 and array.size == 0:
+        return np.zeros(0, dtype=np.int64)
+    if array.dtype == np.bool_ and array.shape == (n,):
+        return np.flatnonzero(array)
+    inside = array.ndim == 1 and array.dtype.kind in "iu" and -n <= array.min() and array.max() < n
+    if not inside:
+        raise ValueError(
+            f"expected a row of integers from {-n} to {n - 1}, or {n} booleans, "
+            f"got shape {array.shape} of {array.dtype}; choose samples that are there"
+        )
+    return array.astype(np.int64)
