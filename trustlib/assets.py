@@ -23,17 +23,15 @@ from pathlib import Path
 from trustlib import atomic
 from trustlib.errors import AssetError
 
-CHUNK = 1 << 20
-
 
 @dataclass(frozen=True)
 class Asset:
     """One file or folder from outside. `size` is in bytes, `sha256` as `digest` computes it.
 
-    `package` is the importable name whose folder holds it, or None; `path` is where it lies below the package
-    or the `data` folder, and its last part is the name under which the other places are searched.
-    `files` are the patterns that belong to a folder; for a single file it is empty.
-    `requirement` is what `fetch` asks pip for, or None when the asset comes with an installation.
+    `path` is where it lies: in the package that `package` names, else in the cache of the library that `hub`
+    names ("torch" or "huggingface"), else in the `data` folder. `files` are the patterns that belong to a
+    folder, none for a single file. `fetch` is the source distribution that `fetch` asks pip for, or None;
+    `fix` is the one command that brings the asset.
     """
 
     name: str
@@ -44,6 +42,7 @@ class Asset:
     size: int
     sha256: str
     package: str | None
+    hub: str | None
     path: str
     files: tuple[str, ...]
     fetch: str | None
@@ -162,17 +161,29 @@ def _places(asset: Asset) -> Iterable[Path]:
         spec = importlib.util.find_spec(asset.package)
         if spec and spec.submodule_search_locations:
             yield Path(spec.submodule_search_locations[0]) / asset.path
+    elif asset.hub:
+        yield _hub_folder(asset.hub) / asset.path
     else:
         yield data_folder() / asset.path
-    last = Path(asset.path).name if not asset.package else asset.name
+    last = asset.name if asset.files else Path(asset.path).name
     for folder in os.environ.get("TRUSTLIB_ASSETS", "").split(os.pathsep):
         if folder:
             yield Path(folder).expanduser() / last
     yield cache_folder() / "assets" / last
 
 
+def _hub_folder(hub: str) -> Path:
+    """Where torch and Hugging Face keep what they fetch, as the two libraries read their own settings."""
+    caches = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    if hub == "torch":
+        return Path(os.environ.get("TORCH_HOME") or caches / "torch") / "hub"
+    home = Path(os.environ.get("HF_HOME") or caches / "huggingface")
+    return Path(os.environ.get("HF_HUB_CACHE") or home / "hub")
+
+
 def _locate(asset: Asset) -> Path | None:
-    return next((place for place in _places(asset) if place.exists()), None)
+    there = Path.is_dir if asset.files else Path.is_file
+    return next((place for place in _places(asset) if there(place)), None)
 
 
 def _status(asset: Asset) -> AssetStatus:
@@ -195,7 +206,7 @@ def _fetch_one(asset: Asset) -> None:
     with FileLock(folder / f"{asset.path}.lock"):
         if _status(asset).ok:
             return
-        with tempfile.TemporaryDirectory(dir=folder) as temporary:
+        with tempfile.TemporaryDirectory() as temporary:
             downloaded = _download(asset, Path(temporary))
             with atomic.file(target) as part:
                 shutil.copyfile(downloaded, part)
@@ -208,7 +219,7 @@ def _download(asset: Asset, folder: Path) -> Path:
     requirements = folder / "requirements.txt"
     requirements.write_text(f"{asset.fetch} --hash=sha256:{asset.sha256}\n", encoding="utf-8")
     command = [sys.executable, "-m", "pip", "download", "--no-deps", "--no-binary", ":all:"]
-    command += ["--require-hashes", "--no-input", "--disable-pip-version-check", "--no-cache-dir", "--quiet"]
+    command += ["--require-hashes", "--no-input", "--disable-pip-version-check", "--quiet"]
     if importlib.util.find_spec("setuptools"):
         # pip asks every source distribution for its metadata. With the setuptools that is here, it need not
         # fetch another one and build that from source first.
@@ -217,10 +228,10 @@ def _download(asset: Asset, folder: Path) -> Path:
     done = subprocess.run(command, capture_output=True, text=True, errors="replace", stdin=subprocess.DEVNULL)
     found = folder / asset.path
     if done.returncode or not found.is_file():
-        words = " ".join(done.stderr.split())[-400:] or "nothing"
+        words = " ".join(done.stderr[max(0, done.stderr.find("ERROR")) :].split())[:400] or "no word"
         raise AssetError(
-            f"expected pip to bring {asset.fetch}, got: {words}; check the network and pip's settings, "
-            f"or put {asset.path} into a folder and name that folder in TRUSTLIB_ASSETS"
+            f"expected pip to bring {asset.fetch}, got: {words}; check the network and pip's settings, or "
+            f"put {asset.path} into a folder and name that folder in TRUSTLIB_ASSETS"
         )
     got = _file_digest(found)
     if got != asset.sha256:

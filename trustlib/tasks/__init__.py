@@ -1,11 +1,26 @@
 """The tasks: questions with samples, labels and what people said.
 
-`solar_cells` and `movie_reviews` are the two running cases; the rest are small exact examples and your own
-data. Each returns a `Task` with train, validation, calibration and test, each a `Split`.
+`solar_cells` and `movie_reviews` are the two running cases; `iris`, `breast_cancer` and `digits28` are small
+exact examples; `image_folder` and `texts_csv` read your own data. Each returns a `Task` with the splits
+train, validation, calibration and test.
 """
 
+from trustlib.tasks.digits import digits28
+from trustlib.tasks.own import image_folder, texts_csv
 from trustlib.tasks.reviews import movie_reviews
 from trustlib.tasks.solar import solar_cells
+from trustlib.tasks.tables import breast_cancer, iris
 from trustlib.tasks.task import Pictures, Split, Task
 
-__all__ = ["Pictures", "Split", "Task", "movie_reviews", "solar_cells"]
+__all__ = [
+    "Pictures",
+    "Split",
+    "Task",
+    "breast_cancer",
+    "digits28",
+    "image_folder",
+    "iris",
+    "movie_reviews",
+    "solar_cells",
+    "texts_csv",
+]

@@ -18,7 +18,7 @@ import numpy as np
 
 from trustlib import assets
 from trustlib.errors import AssetError, DataError
-from trustlib.tasks.task import Split, Task, parts
+from trustlib.tasks.task import PARTS, Split, Task, parts
 
 N_TEST, N_VALIDATION, N_CALIBRATION = 2000, 500, 500
 INNER = "additional_resources/hutto_ICWSM_2014.tar.gz"
@@ -56,8 +56,7 @@ def movie_reviews() -> Task:
     worlds = {world: _split(world, _sentences(files, stem), seen) for world, stem in WORLDS.items()}
     movies = worlds.pop("movies")
     members = parts(movies.labels, validation=N_VALIDATION, calibration=N_CALIBRATION, test=N_TEST, seed=0)
-    names = ("train", "validation", "calibration", "test")
-    splits = {name: replace(movies.take(rows), name=name) for name, rows in zip(names, members, strict=True)}
+    splits = {name: replace(movies.take(rows), name=name) for name, rows in zip(PARTS, members, strict=True)}
     question = "Is this review positive?"
     return Task("movie-reviews", question, "text", ("negative", "positive"), **splits, shifts=worlds)
 

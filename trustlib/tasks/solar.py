@@ -15,12 +15,11 @@ from numpy.typing import NDArray
 
 from trustlib import assets
 from trustlib.errors import DataError
-from trustlib.tasks.task import Pictures, Split, Task, parts
+from trustlib.tasks.task import PARTS, Pictures, Split, Task, parts
 
 BLOCK = 60  # cells of one module; most of the 44 modules have as many
 TEST_SHARE = 0.25
 N_VALIDATION = N_CALIBRATION = 200
-NAMES = ("train", "validation", "calibration", "test")
 OTHER = {"mono": ("poly", "polycrystalline"), "poly": ("mono", "monocrystalline")}
 
 
@@ -71,7 +70,7 @@ def solar_cells(*, split: str = "random", seed: int = 0, cell_type: str | None =
         test = members[-1]
         shifts[shift] = _part(everything, shift, test[types[test] == other])
         members = tuple(rows[types[rows] == cell_type] for rows in members)
-    splits = {name: _part(everything, name, rows) for name, rows in zip(NAMES, members, strict=True)}
+    splits = {name: _part(everything, name, rows) for name, rows in zip(PARTS, members, strict=True)}
     name = "-".join(["solar-cells", split] + ([cell_type] if cell_type else []))
     question = "Is this solar cell defective?"
     return Task(name, question, "image", ("functional", "defective"), **splits, shifts=shifts)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,8 @@ from trustlib import checks
 from trustlib.errors import DataError
 
 KINDS = ("image", "text", "table")
+PARTS = ("train", "validation", "calibration", "test")
+LEAST = 10  # samples of a class, so that every part gets one
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -175,6 +177,39 @@ def decode(path: str | Path) -> NDArray[np.uint8]:
         raise DataError(
             f"expected a picture at {path}, got {problem}; replace or remove the file"
         ) from problem
+
+
+def to_task(
+    everything: Split,
+    *,
+    name: str,
+    question: str,
+    kind: str,
+    classes: tuple[str, ...],
+    seed: int = 0,
+    columns: tuple[str, ...] = (),
+) -> Task:
+    """A task of 60 % training, 10 % validation, 10 % calibration and 20 % test, stratified by label.
+
+    Raises: DataError with fewer than two classes, or with fewer than 10 samples in one.
+    """
+    counts = np.bincount(everything.labels, minlength=len(classes))
+    if len(classes) < 2:
+        raise DataError(
+            f"expected at least 2 classes in {name}, got {', '.join(classes) or 'none'}; add another class"
+        )
+    if counts.min() < LEAST:
+        few = classes[int(counts.argmin())]
+        raise DataError(
+            f"expected at least {LEAST} samples in each class of {name}, got {counts.min()} in {few!r}; "
+            "add more, or leave the class out"
+        )
+    tenth, fifth = round(0.1 * len(everything)), round(0.2 * len(everything))
+    members = parts(everything.labels, validation=tenth, calibration=tenth, test=fifth, seed=seed)
+    splits = {
+        part: replace(everything.take(rows), name=part) for part, rows in zip(PARTS, members, strict=True)
+    }
+    return Task(name, question, kind, classes, **splits, columns=columns)
 
 
 def parts(
