@@ -26,7 +26,7 @@ def file(path: str | Path) -> Iterator[Path]:
         yield temporary
         if not temporary.is_file():
             raise FileNotFoundError(
-                f"expected the block to write {path.name}, got no file; write to the temporary path that it yields"
+                f"expected the block to write {path.name}, got no file; write to the temporary path it gets"
             )
         _sync_file(temporary)
         os.replace(temporary, path)

@@ -66,7 +66,7 @@ def labels(
     array = np.asarray(labels)
     if array.ndim != 1 or array.shape[0] < 1:
         raise ValueError(
-            f"expected {name} of shape (n,) with n >= 1, got {array.shape}; pass one class index for each sample"
+            f"expected {name} of shape (n,) with n >= 1, got {array.shape}; pass one class index a sample"
         )
     if array.dtype.kind not in "iub":
         raise ValueError(
@@ -120,7 +120,7 @@ def groups(groups: ArrayLike, *, n: int) -> NDArray[np.int64]:
     codes = np.unique(array, return_inverse=True)[1].reshape(-1).astype(np.int64)
     if codes.max(initial=0) < 1:
         raise ValueError(
-            "expected at least 2 groups, got 1; one group shows no spread, so collect samples from more of them"
+            "expected at least 2 groups, got 1; one group shows no spread, so collect more of them"
         )
     return codes
 
@@ -159,7 +159,9 @@ def count(value: int, *, name: str, least: int = 1) -> int:
     """
     whole = isinstance(value, (int, np.integer)) and not isinstance(value, (bool, np.bool_))
     if not whole or value < least:
-        raise ValueError(f"expected {name} as a whole number from {least} up, got {value!r}; pass such a number")
+        raise ValueError(
+            f"expected {name} as a whole number from {least} up, got {value!r}; pass such a number"
+        )
     return int(value)
 
 
