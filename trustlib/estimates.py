@@ -381,7 +381,7 @@ def _rows(arrays: Sequence[ArrayLike]) -> list[Array]:
     shapes = [array.shape for array in rows]
     if not rows or any(len(shape) < 1 or shape[0] < 2 or shape[0] != shapes[0][0] for shape in shapes):
         raise ValueError(
-            f"expected arrays with the same number of rows, at least 2, got shapes {shapes}; pass a row a sample"
+            f"expected arrays with the same number of rows, at least 2, got {shapes}; pass one row a sample"
         )
     return rows
 
