@@ -22,6 +22,7 @@ SECTION = re.compile(r"^#{1,3} ", re.MULTILINE)
 CALLS_CHECK = re.compile(r"^check\.\w+\(", re.MULTILINE)
 SOLUTION = re.compile(r"<details>\s*<summary>Solution</summary>(.*?)</details>", re.DOTALL)
 PYTHON = re.compile(r"^```python\n(.*?)^```", re.DOTALL | re.MULTILINE)
+FENCED = re.compile(r"^```.*?^```", re.DOTALL | re.MULTILINE)
 MARK = "-- from here on the check speaks --"
 
 
@@ -109,7 +110,8 @@ def _exercise(cells: list, start: int) -> Exercise:
 
 
 def _starts_section(cell: nbformat.NotebookNode) -> bool:
-    return cell.cell_type == "markdown" and bool(SECTION.search(cell.source))
+    # a comment in a folded solution also begins with `# `
+    return cell.cell_type == "markdown" and bool(SECTION.search(FENCED.sub("", cell.source)))
 
 
 def _setup(cells: list) -> str:

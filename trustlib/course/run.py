@@ -106,7 +106,8 @@ def run_course(
     Raises: KeyboardInterrupt when the person stops it; no kernel is left.
     """
     out = Path(out)
-    out.mkdir(parents=True, exist_ok=True)
+    for page in out.glob("[0-9][0-9]_*.html"):  # the folder tells of one run only
+        page.unlink()
     facts = surroundings(profile)
     titles = [(path.stem, title(read(path))) for path in paths]
     runs: list[LessonRun] = []
@@ -119,7 +120,10 @@ def run_course(
             say(f"  {run.name}, {run.failure}")
         if write and run.passed:
             save(notebook, path)
-        _write(out / f"{path.stem}.html", pages.lesson_page(notebook, position, titles))
+        _write(
+            out / f"{path.stem}.html",
+            pages.lesson_page(notebook, folder=path.parent, position=position, titles=titles),
+        )
     _write(out / "index.html", pages.index_page(runs, facts))
     _write(out / "run.json", record(runs, facts))
     return runs
