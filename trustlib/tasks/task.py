@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -112,22 +113,26 @@ class Task:
         if self.kind not in KINDS:
             raise ValueError(f"expected kind to be one of {', '.join(KINDS)}, got {self.kind!r}; choose one")
         object.__setattr__(self, "classes", checks.classes(self.classes, n_classes=len(self.classes)))
-        seen: dict[str, str] = {}
-        for split in self.splits.values():
-            checks.labels(split.labels, n_classes=len(self.classes), name=f"labels of {split.name}")
-            for name in split.ids.tolist():
-                if name in seen:
-                    raise ValueError(
-                        f"expected every id in one place, got {name!r} in {seen[name]} and in {split.name}; "
-                        "give each sample an id of its own, and put it into one split"
-                    )
-                seen[name] = split.name
+        for name, split in self.splits.items():
+            checks.labels(split.labels, n_classes=len(self.classes), name=f"labels of {name}")
+            if split.human_probs is not None and split.human_probs.shape != (len(split), len(self.classes)):
+                raise ValueError(
+                    f"expected human_probs of {name} with shape {(len(split), len(self.classes))}, "
+                    f"got {split.human_probs.shape}; give one column for each class"
+                )
+        for first, second in combinations(self.splits, 2):
+            # A shift may hold the test split's samples, changed; what was learned from may be in no other.
+            both = set(self.splits[first].ids.tolist()) & set(self.splits[second].ids.tolist())
+            if both and first in ("train", "validation", "calibration"):
+                raise ValueError(
+                    f"expected different samples in {first} and {second}, got {min(both)!r} in both; "
+                    "give each sample an id of its own, and put it into one split"
+                )
 
     @property
     def splits(self) -> dict[str, Split]:
         """All splits by name: train, validation, calibration, test, then the shifts."""
-        parts = (self.train, self.validation, self.calibration, self.test)
-        return {split.name: split for split in parts} | dict(self.shifts)
+        return {name: getattr(self, name) for name in PARTS} | dict(self.shifts)
 
     def __repr__(self) -> str:
         parts = ", ".join(f"{name} {len(split):,}" for name, split in self.splits.items())
