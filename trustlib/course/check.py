@@ -1,6 +1,6 @@
 """What the exercises of a lesson call: it prints *not yet*, *not quite* with what is wrong, or *correct*.
 
-An answer that is still `...` or None is *not yet*, whatever else is wrong. A wrong answer is told what is
+An answer that is or holds `...`, or is None, is *not yet*, whatever else is wrong. A wrong answer is told what is
 wrong with it (its kind, its shape, its size, a mistake that the author foresaw) and a hint, never the answer.
 An expected value may be a function of no arguments; it is called only for an answer that was given.
 """
@@ -148,7 +148,14 @@ def _not_yet(name: str) -> None:
 
 
 def _unfilled(answer: Any) -> bool:
-    return answer is None or answer is Ellipsis
+    parts = (
+        answer.values() if isinstance(answer, dict) else answer if isinstance(answer, list | tuple) else ()
+    )
+    return answer is None or answer is Ellipsis or any(part is Ellipsis for part in parts)
+
+
+def _without_gradient(value: Any) -> Any:
+    return value.detach().cpu() if hasattr(value, "detach") else value
 
 
 def _value(expected: Any) -> Any:
@@ -163,7 +170,7 @@ def _number_problem(
     if hasattr(answer, "__len__") and getattr(answer, "shape", None) != ():
         return f"one number is asked for; yours is {_kind(answer)}"
     try:
-        given, expected = float(answer), float(expected)
+        given, expected = float(_without_gradient(answer)), float(expected)
     except (TypeError, ValueError):
         return f"one number is asked for; yours is {_kind(answer)}"
     if not math.isfinite(given):
@@ -214,7 +221,7 @@ def _array_problem(
 
 
 def _as_array(value: Any) -> np.ndarray:
-    values = np.asarray(value.detach().cpu() if hasattr(value, "detach") else value)
+    values = np.asarray(_without_gradient(value))
     texts = values.dtype == object and all(
         isinstance(v, str) for v in values.flat
     )  # a pandas column of texts
