@@ -1,6 +1,5 @@
 """What a model answered on a split, kept as arrays: every measurement can start from these alone."""
 
-import os
 import zipfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -10,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from trustlib import atomic, checks
+from trustlib import atomic, checks, progress
 from trustlib.errors import DataError, ModelError
 
 
@@ -110,9 +109,8 @@ def predict(
     if classes is None:
         raise ValueError("expected classes, got none from the model; pass classes=(...), one name per column")
     n = checks.count(len(split.labels), name="the number of samples in the split")
-    starts = range(0, n, batch_size)
     probs = []
-    for start in _bar(starts):
+    for start in progress.bar(range(0, n, batch_size), description="predict", unit="batch"):
         stop = min(start + batch_size, n)
         probs.append(_answer(predict_proba, split.inputs[start:stop], stop - start, len(classes)))
     return Predictions(
@@ -133,14 +131,6 @@ def _answer(predict_proba: Callable[[Any], Any], inputs: Any, n: int, k: int) ->
             "let predict_proba return one row per input and one column per class"
         )
     return probs
-
-
-def _bar(starts: range):
-    from tqdm import tqdm
-
-    # The delay keeps short calls silent.
-    silent = os.environ.get("TRUSTLIB_PROGRESS") == "0"
-    return tqdm(starts, desc="predict", unit="batch", leave=False, delay=1.0, disable=silent)
 
 
 def _names(values: Any, n: int, name: str) -> NDArray[Any]:
