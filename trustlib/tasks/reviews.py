@@ -42,7 +42,7 @@ def movie_reviews() -> Task:
 
     Left out: sentences whose mean rating is exactly 0, and sentences whose text (whitespace and case aside)
     came before, in the same world or in one before it: movies, amazon, editorials, tweets.
-    10,565 movie snippets remain: 2,000 for test, 500 each for validation and calibration, stratified.
+    10,566 movie snippets remain: 2,000 for test, 500 each for validation and calibration, stratified.
 
     `human_probs` holds the shares [negative, positive] among a sentence's non-zero ratings; `metadata` holds
     "n_ratings" (how many non-zero ratings there are), "n_raters" (how many people rated), "mean_rating" and
@@ -75,7 +75,7 @@ def _members(archive: bytes) -> Iterable[tuple[str, bytes]]:
     with tarfile.open(fileobj=io.BytesIO(archive), mode="r:gz") as tar:
         for member in tar:
             name = PurePosixPath(member.name.replace("\\", "/"))
-            if name.is_absolute() or ".." in name.parts or ":" in name.parts[0]:
+            if name.is_absolute() or ".." in name.parts or ":" in "".join(name.parts[:1]):
                 raise AssetError(
                     f"expected plain names in the archive, got {member.name!r}; "
                     "do not use this file, and get it again from a source that you trust"
