@@ -1,8 +1,8 @@
 """What the exercises of a lesson call: it prints *not yet*, *not quite* with what is wrong, or *correct*.
 
-An answer that is or holds `...`, or is None, is *not yet*, whatever else is wrong. A wrong answer is told what is
-wrong with it (its kind, its shape, its size, a mistake that the author foresaw) and a hint, never the answer.
-An expected value may be a function of no arguments; it is called only for an answer that was given.
+An answer that is or holds `...`, or is None, is *not yet*, whatever else is wrong. A wrong answer is told
+what is wrong with it (its kind, its shape, its size, a mistake that the author foresaw) and a hint, never
+the answer. An expected value may be a function of no arguments, called only for an answer that was given.
 """
 
 import copy

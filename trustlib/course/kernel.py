@@ -5,12 +5,14 @@ hub, and whatever the kernel started is gone when it ends. nbclient does the tal
 thread, so that Ctrl-C reaches us and never it, and so that memory can be watched meanwhile.
 """
 
+import asyncio
 import os
 import subprocess
 import sys
 import tempfile
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,6 +52,10 @@ class Execution:
     failure: Failure | None
 
 
+class _Enough(Exception):
+    """Raised inside nbclient to end a run early."""
+
+
 class _ThisInterpreter(KernelSpecManager):
     """Knows one kernel: the interpreter that runs this line, wherever kernelspecs may lie."""
 
@@ -75,12 +81,16 @@ def execute(
     folder: str | Path,
     cell_timeout: float = 1800,
     environment: dict[str, str] | None = None,
+    startup: str = "",
+    enough: Callable[[int, nbformat.NotebookNode], bool] | None = None,
 ) -> Execution:
     """Run every code cell of a copy of `notebook` in order, with `folder` as the working folder.
 
     Args:
         cell_timeout: seconds that one cell may take before the notebook counts as failed.
         environment: variables to set in the kernel beside ours.
+        startup: Python that the kernel runs before the first cell.
+        enough: asked after each code cell, with its position and itself; True ends the run there.
     Returns: an Execution; a failing cell is a `failure` in it, not an exception.
     Raises: KeyboardInterrupt, after the kernel and its children have been ended.
     """
@@ -94,10 +104,14 @@ def execute(
         record_timing=False,
         store_widget_state=False,
     )
-    reached = _follow(client)
+    reached = _follow(client, enough)
     errors: list[BaseException] = []
     start = time.perf_counter()
     with tempfile.TemporaryDirectory(prefix="trustlib-kernel-", ignore_cleanup_errors=True) as scratch:
+        if startup:
+            place = Path(scratch, "profile_default", "startup", "00-first.py")
+            place.parent.mkdir(parents=True)
+            place.write_text(startup, encoding="utf-8")
         settings = {"cwd": str(folder), "env": _environment(scratch, environment or {})}
         settings |= {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}  # the kernel's own log
         thread = threading.Thread(target=_run, args=(client, settings, errors), daemon=True)
@@ -128,7 +142,11 @@ def _end(thread: threading.Thread, processes: "_Processes") -> None:
 
 def _run(client: NotebookClient, settings: dict, errors: list[BaseException]) -> None:
     try:
-        client.execute(**settings)
+        # nbclient's own loop would stay open; zmq needs the selector's kind on Windows too
+        with asyncio.Runner(loop_factory=asyncio.SelectorEventLoop) as loop:
+            loop.run(client.async_execute(**settings))
+    except _Enough:
+        pass
     except BaseException as error:  # handed to the thread that waits
         errors.append(error)
 
@@ -142,19 +160,34 @@ def _without_outputs(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
     return notebook
 
 
-def _follow(client: NotebookClient) -> list[tuple[int, str]]:
+def _follow(
+    client: NotebookClient, enough: Callable[[int, nbformat.NotebookNode], bool] | None
+) -> list[tuple[int, str]]:
     """A list that receives (number of the code cell, its source) whenever one starts."""
     reached: list[tuple[int, str]] = []
 
     def note(cell: nbformat.NotebookNode, cell_index: int) -> None:
-        if cell.cell_type == "code":
-            before = sum(
-                c.cell_type == "code" and bool(c.source.strip()) for c in client.nb.cells[:cell_index]
-            )
-            reached.append((before + 1, cell.source))
+        reached.append((len(reached) + 1, cell.source))
 
-    client.on_cell_start = note
+    def ask(cell: nbformat.NotebookNode, cell_index: int, execute_reply: dict) -> None:
+        _join_streams(cell)
+        if enough is not None and execute_reply["content"]["status"] == "ok" and enough(cell_index, cell):
+            raise _Enough
+
+    client.on_cell_execute, client.on_cell_executed = note, ask
     return reached
+
+
+def _join_streams(cell: nbformat.NotebookNode) -> None:
+    """Join neighbouring pieces of one stream, since how print is cut into pieces depends on the clock."""
+    outputs: list[nbformat.NotebookNode] = []
+    for output in cell.outputs:
+        last = outputs[-1] if outputs else {}
+        if output.output_type == "stream" and last.get("name") == output.name:
+            last.text += output.text
+        else:
+            outputs.append(output)
+    cell.outputs = outputs
 
 
 def _environment(scratch: str, extra: dict[str, str]) -> dict[str, str]:
