@@ -1,0 +1,114 @@
+"""Which part of a network is its head, which its last block, and how to freeze the rest.
+
+The field names what fine-tuning trains by where it begins, counted from the input:
+
+    head         the last linear layer only; everything before it is a fixed feature extractor
+    last_block   the last stage (ResNet's layer4, BERT's last encoder layer) and all that follows it
+    all          every weight
+
+Torch registers layers in the order in which the data meets them (in every torchvision classifier and
+every Hugging Face sequence classifier that we tried), so "from the last block on" is a suffix of
+`named_parameters`, and one string names each choice.
+"""
+
+import torch
+from torch import nn
+
+from trustlib.errors import ModelError
+
+CHOICES = ("head", "last_block", "all")
+
+
+def head(model: nn.Module) -> tuple[str, nn.Linear]:
+    """The layer that gives the logits: the linear layer registered last.
+
+    Returns: its dotted name and the layer.
+    Raises: ModelError when the network has no linear layer.
+    """
+    linear = [(name, layer) for name, layer in model.named_modules() if isinstance(layer, nn.Linear)]
+    if not linear:
+        raise ModelError(
+            f"expected a network that ends in a linear layer, got {type(model).__name__} without one: "
+            "add a torch.nn.Linear that gives one logit a class"
+        )
+    return linear[-1]
+
+
+def replace_head(model: nn.Module, n_classes: int, *, seed: int = 0) -> None:
+    """Put a fresh linear layer with `n_classes` logits where the old head was; same start for a seed."""
+    name, old = head(model)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        fresh = nn.Linear(old.in_features, n_classes, bias=old.bias is not None)
+    parent, _, last = name.rpartition(".")
+    setattr(model.get_submodule(parent), last, fresh.to(old.weight.device, old.weight.dtype))
+
+
+def start(model: nn.Module, train: str) -> str:
+    """Dotted name of the first layer that `train` makes trainable ('' for all).
+
+    Raises: ValueError for an unknown choice.
+    """
+    if train == "all":
+        return ""
+    if train == "head":
+        return head(model)[0]
+    if train == "last_block":
+        return _last_block(model)
+    raise ValueError(f"expected train to be one of {', '.join(CHOICES)}, got {train!r}")
+
+
+def _last_block(model: nn.Module) -> str:
+    if hasattr(model, "layer4"):  # the ResNet family calls a whole stage its last block
+        return "layer4"
+    head_name = head(model)[0]
+    stacks = [
+        (name, layer)
+        for name, layer in model.named_modules()
+        if isinstance(layer, (nn.Sequential, nn.ModuleList))
+        and not head_name.startswith(f"{name}.")
+        and any(True for _ in layer.parameters())
+    ]
+    if not stacks:
+        raise ModelError(
+            f"expected a network built from stacked blocks, got {type(model).__name__} without any: "
+            "choose train='head' or train='all'"
+        )
+    # The outermost stack with the most weights is the body; nested ones are the insides of its blocks.
+    name, body = max(stacks, key=lambda item: sum(p.numel() for p in item[1].parameters()))
+    last = [child for child, block in body.named_children() if any(True for _ in block.parameters())][-1]
+    return f"{name}.{last}"
+
+
+def trainable(model: nn.Module, train: str) -> list[str]:
+    """Names of the parameters that `train` leaves trainable, in the order of the data's way."""
+    names = [name for name, _ in model.named_parameters()]
+    first = start(model, train)
+    if not first:
+        return names
+    at = next(i for i, name in enumerate(names) if name.startswith(f"{first}."))
+    return names[at:]
+
+
+def freeze(model: nn.Module, train: str) -> list[nn.Parameter]:
+    """Let gradients reach only what `train` names; return those parameters."""
+    chosen = set(trainable(model, train))
+    for name, parameter in model.named_parameters():
+        parameter.requires_grad_(name in chosen)
+    return [parameter for parameter in model.parameters() if parameter.requires_grad]
+
+
+def train_mode(model: nn.Module, train: str) -> None:
+    """Training mode for the trainable part, evaluation mode for the frozen one.
+
+    A frozen layer must be frozen whole: in training mode its batch norm would still move its running
+    statistics and its dropout would still drop, although no weight of it changes.
+    """
+    first = start(model, train)
+    model.train(not first)
+    if first:
+        reached = False
+        for name, layer in model.named_modules():
+            reached = reached or name == first
+            if reached:
+                layer.train()

@@ -1,0 +1,20 @@
+"""Bars for whatever takes more than a moment; silent where TRUSTLIB_PROGRESS=0."""
+
+import os
+from collections.abc import Iterable
+
+from tqdm.auto import tqdm
+
+
+def bar(
+    items: Iterable | None = None, *, total: int | None = None, description: str, unit: str = "it"
+) -> tqdm:
+    """A tqdm bar that leaves no trace when it is done."""
+    return tqdm(
+        items,
+        total=total,
+        desc=description,
+        unit=unit,
+        leave=False,
+        disable=os.environ.get("TRUSTLIB_PROGRESS") == "0",
+    )

@@ -1,0 +1,76 @@
+"""Weights on disk: safetensors in and out, other people's pickles refused, and a digest of a state."""
+
+import hashlib
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from trustlib import parts
+from trustlib.errors import ModelError
+
+PICKLES = (".pth", ".pt", ".bin", ".pkl", ".ckpt")
+
+
+def write(model: nn.Module, path: str | Path) -> None:
+    """Write every tensor of the model's state to a safetensors file."""
+    from safetensors.torch import save_file
+
+    save_file({name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}, path)
+
+
+def read(path: str | Path, *, published: bool = False) -> dict[str, Tensor]:
+    """Tensors of a safetensors file; half precision becomes float32.
+
+    Args:
+        published: the file's digest was checked against the manifest, so torchvision's own .pth may be
+            opened too, as tensors only.
+
+    Raises: ModelError for a pickle, which may run code when it is opened, and for a damaged file.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    path = Path(path)
+    if path.suffix == ".pth" and published:
+        return torch.load(path, weights_only=True, map_location="cpu")
+    if path.suffix in PICKLES:
+        raise ModelError(
+            f"expected a safetensors file, got {path.name}, a pickle that may run code: "
+            "save it again with safetensors.torch.save_file"
+        )
+    try:
+        state = load_file(path)
+    except (SafetensorError, OSError) as error:
+        raise ModelError(
+            f"expected readable weights in {path.name}, got: {error}; fetch or save them again"
+        ) from error
+    return {name: t.float() if t.is_floating_point() else t for name, t in state.items()}
+
+
+def load(model: nn.Module, state: dict[str, Tensor], *, source: str | Path) -> None:
+    """Put a state into a model, whose head is first given as many classes as the state has.
+
+    Raises: ModelError when the names or shapes are those of another network; `source` is named in it.
+    """
+    name, head = parts.head(model)
+    stored = state.get(f"{name}.weight")
+    if stored is not None and stored.ndim == 2 and len(stored) != head.out_features:
+        parts.replace_head(model, len(stored))
+    try:
+        model.load_state_dict(state)
+    except RuntimeError as error:
+        first = str(error).splitlines()[1].strip()
+        raise ModelError(
+            f"expected the weights of a {type(model).__name__} in {source}, got: {first} "
+            "Choose the network that they were saved from"
+        ) from error
+
+
+def digest(model: nn.Module) -> str:
+    """sha256 over every tensor of the state: two models with the same digest are the same model."""
+    total = hashlib.sha256()
+    for name, tensor in sorted(model.state_dict().items()):
+        total.update(name.encode())
+        total.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+    return total.hexdigest()
