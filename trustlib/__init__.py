@@ -2,10 +2,12 @@
 
 The house has four floors. A module imports from its own floor and from floors below, never upwards.
 
-telling     cli, course/ (run and check the lessons), plots (results as figures)
-making      assets (weights and data), tasks/ (what is asked), classifiers, finetune
-probing     ask a model about itself (comes with later lessons)
-measuring   accuracy, predictions, estimates (every number with its interval), atomic, checks, errors
+telling     cli, doctor, course/ (run and check the lessons), plots (results as figures)
+making      assets (weights and data), tasks/ (what is asked), classifiers, finetune, pretraining,
+            and what these stand on: parts, frozen, augment, weights, checkpoints, tiny_imagenet
+probing     asks a model about itself; comes with later lessons
+measuring   accuracy, predictions, estimates (every number with its interval), and at the very ground
+            checks, errors, atomic (nothing half written), progress (bars)
 
 The way of the data:
     tasks -> classifiers, fine-tuned -> predictions.predict -> Predictions -> accuracy.evaluate

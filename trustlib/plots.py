@@ -99,7 +99,7 @@ def estimates(
     """Estimates below each other: a dot for the value, a line for the interval, both printed beside it.
 
     Args:
-        estimates: Estimate by name, drawn from top to bottom; all of one level.
+        estimates: Estimate by name, drawn from top to bottom.
         xlabel: what is measured, with its unit.
         title: a sentence that says what is seen.
         reference: a value to compare with, such as 0 for differences.
