@@ -263,7 +263,8 @@ class TextClassifier:
         Args:
             weights: "minilm" (a six-layer BERT that comes with a package), "random" (the same network,
                 untrained), a local folder, or a name on the Hugging Face hub.
-            seed: start of the head, and of every weight when `weights` is "random".
+            seed: start of the head, and of every weight when `weights` is "random". MiniLM's published
+                pooler belongs to the head: it was no part of its tuning, so it starts afresh too.
         Raises: AssetError when the weights are not on this machine.
         """
         transformers = _transformers()
@@ -284,6 +285,8 @@ class TextClassifier:
                 f"expected a folder or a hub name with a BERT and safetensors weights, got "
                 f"{weights!r}: {str(error).splitlines()[0]}"
             ) from error
+        if weights == "minilm":
+            parts.restart(model.bert.pooler.dense, std=model.config.initializer_range, seed=seed)
         parts.replace_head(model, len(classes), seed=seed)
         return cls(model, tokenizer, classes, max_tokens=max_tokens, device=device)
 

@@ -89,7 +89,7 @@ def finetune(
         train: "head", "last_block" or "all".
         epochs: how often every training sample is seen.
         learning_rate: at the end of the warm-up; it then falls along a cosine to zero.
-        head_learning_rate: for the fresh last layer alone; by default the same.
+        head_learning_rate: for the fresh head alone; by default the same.
         optimizer: "adamw", or "sgd" with `momentum` (Nesterov's).
         weight_decay: decoupled, on matrices only.
         l2_penalty: λ in the regularised loss L + λR with R = Σ w² over the trainable matrices.
@@ -321,13 +321,11 @@ def _batches(lengths: np.ndarray, batch_size: int, rng: np.random.Generator) -> 
 
 def _optimizer(model, optimizer, learning_rate, head_learning_rate, momentum, weight_decay):
     """Matrices decay, vectors (biases, norms) do not; the head may have a learning rate of its own."""
-    head = f"{parts.head(model)[0]}."
+    head = set(parts.trainable(model, "head"))
     groups = []
     for in_head in (False, True):
         rate = head_learning_rate if in_head and head_learning_rate is not None else learning_rate
-        chosen = [
-            p for name, p in model.named_parameters() if p.requires_grad and name.startswith(head) == in_head
-        ]
+        chosen = [p for name, p in model.named_parameters() if p.requires_grad and (name in head) == in_head]
         for matrices in (False, True):
             some = [p for p in chosen if (p.ndim > 1) == matrices]
             if some:

@@ -18,19 +18,18 @@ from trustlib import parts
 class Cut:
     """The trainable part: `at` is its first layer, `rest` goes from the input of `at` to the logits.
 
-    `padded` says that a sample's features are (tokens, width), padded to a batch.
+    `keep` takes what reached the cut for one sample, and the sample's length, and returns what is needed
+    of it: all of it, the tokens that are no padding, or the first token.
     """
 
     at: nn.Module
     rest: Callable[[Tensor, Tensor], Tensor]
-    padded: bool
+    keep: Callable[[Tensor, int], Tensor]
 
     def logits(self, features: list[Tensor]) -> Tensor:
         """Logits (n, k) from the kept features of n samples, with gradients."""
         lengths = torch.tensor([len(row) for row in features])
-        batch = (
-            nn.utils.rnn.pad_sequence(features, batch_first=True) if self.padded else torch.stack(features)
-        )
+        batch = nn.utils.rnn.pad_sequence(features, batch_first=True)
         if batch.ndim == 4:  # pictures: as the convolution kernels read them fastest
             batch = batch.contiguous(memory_format=torch.channels_last)
         mask = torch.arange(batch.shape[1])[None] < lengths[:, None]
@@ -88,25 +87,43 @@ def features(classifier, prepared: Sequence, cut: Cut, *, batch_size: int = 64) 
                 except _Reached:
                     pass
                 for i, sample, row in zip(chosen, samples, seen.pop(), strict=True):
-                    kept[i] = row[: len(sample)].clone() if cut.padded else row.clone()
+                    kept[i] = cut.keep(row, len(sample)).clone()
     finally:
         hook.remove()
     return kept
 
 
 def _proposals(model: nn.Module, at: nn.Module, train: str) -> list[Cut]:
-    if train == "head":
-        return [Cut(at, lambda batch, mask: at(batch), padded=False)]
-    if hasattr(model, "layer4") and hasattr(model, "avgpool") and hasattr(model, "fc"):
-        return [Cut(at, lambda batch, mask: model.fc(model.avgpool(at(batch)).flatten(1)), padded=False)]
     bert = getattr(model, "bert", None)
-    if bert is None:
-        return []
+    if bert is not None and train == "head":
+        return [Cut(at, lambda batch, mask: model.classifier(model.dropout(at(batch))), _first_token)]
+    if bert is not None:
+        return [Cut(at, lambda batch, mask: _from_bert_layer(model, at, batch, mask), _tokens)]
+    if train == "head":
+        return [
+            Cut(at, lambda batch, mask: at(batch), _all),
+            Cut(at, lambda batch, mask: at(batch), _first_token),
+        ]
+    if hasattr(model, "layer4") and hasattr(model, "avgpool") and hasattr(model, "fc"):
+        return [Cut(at, lambda batch, mask: model.fc(model.avgpool(at(batch)).flatten(1)), _all)]
+    return []
 
-    def rest(batch: Tensor, mask: Tensor) -> Tensor:
-        hidden = torch.zeros_like(mask, dtype=batch.dtype).masked_fill(~mask, torch.finfo(batch.dtype).min)
-        output = at(batch, attention_mask=hidden[:, None, None, :])
-        states = output[0] if isinstance(output, tuple) else output
-        return model.classifier(model.dropout(bert.pooler(states)))
 
-    return [Cut(at, rest, padded=True)]
+def _from_bert_layer(model: nn.Module, layer: nn.Module, batch: Tensor, mask: Tensor) -> Tensor:
+    """Through BERT's last layer to the logits; the mask becomes minus infinity on the padding."""
+    shut = torch.zeros_like(mask, dtype=batch.dtype).masked_fill(~mask, torch.finfo(batch.dtype).min)
+    output = layer(batch, attention_mask=shut[:, None, None, :])
+    states = output[0] if isinstance(output, tuple) else output  # transformers before 5 gave a tuple
+    return model.classifier(model.dropout(model.bert.pooler(states)))
+
+
+def _all(features: Tensor, length: int) -> Tensor:
+    return features
+
+
+def _tokens(features: Tensor, length: int) -> Tensor:
+    return features[:length]
+
+
+def _first_token(features: Tensor, length: int) -> Tensor:
+    return features[:1]

@@ -2,7 +2,9 @@
 
 The field names what fine-tuning trains by where it begins, counted from the input:
 
-    head         the last linear layer only; everything before it is a fixed feature extractor
+    head         what turns features into logits: the last linear layer of a picture network, and of a
+                 language network all that follows the encoder (BERT's pooler included); the rest is a
+                 fixed feature extractor
     last_block   the last stage (ResNet's layer4, BERT's last encoder layer) and all that follows it
     all          every weight
 
@@ -44,6 +46,14 @@ def replace_head(model: nn.Module, n_classes: int, *, seed: int = 0) -> None:
     setattr(model.get_submodule(parent), last, fresh.to(old.weight.device, old.weight.dtype))
 
 
+def restart(layer: nn.Linear, *, std: float, seed: int = 0) -> None:
+    """Forget what a linear layer has learned: normal weights of deviation `std`, zero biases."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        nn.init.normal_(layer.weight, std=std)
+        nn.init.zeros_(layer.bias)
+
+
 def start(model: nn.Module, train: str) -> str:
     """Dotted name of the first layer that `train` makes trainable ('' for all).
 
@@ -52,21 +62,32 @@ def start(model: nn.Module, train: str) -> str:
     if train == "all":
         return ""
     if train == "head":
-        return head(model)[0]
+        return _after_the_encoder(model) or head(model)[0]
     if train == "last_block":
         return _last_block(model)
     raise ValueError(f"expected train to be one of {', '.join(CHOICES)}, got {train!r}")
 
 
+def _after_the_encoder(model: nn.Module) -> str | None:
+    """Where the head of a Hugging Face classifier begins; None for other networks."""
+    encoder = getattr(model, "base_model_prefix", None)
+    if not encoder or not hasattr(model, encoder):
+        return None
+    if getattr(getattr(model, encoder), "pooler", None) is not None:
+        return f"{encoder}.pooler"
+    children = [name for name, child in model.named_children() if any(True for _ in child.parameters())]
+    return children[children.index(encoder) + 1]
+
+
 def _last_block(model: nn.Module) -> str:
     if hasattr(model, "layer4"):  # the ResNet family calls a whole stage its last block
         return "layer4"
-    head_name = head(model)[0]
+    head_name = start(model, "head")
     stacks = [
         (name, layer)
         for name, layer in model.named_modules()
         if isinstance(layer, (nn.Sequential, nn.ModuleList))
-        and not head_name.startswith(f"{name}.")
+        and not f"{head_name}.".startswith(f"{name}.")
         and any(True for _ in layer.parameters())
     ]
     if not stacks:

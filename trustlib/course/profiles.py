@@ -1,30 +1,45 @@
 """How large a run of the course is: `lite` for two cores and no network, `full` for a GPU.
 
-Lessons read sizes from `profiles.current()` and have no `if` on the profile's name.
+Lessons read sizes and recipes from `profiles.current()` and have no `if` on the profile's name.
 """
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
+class Recipe:
+    """The options of `finetune` that make one of the course's models; see there for their meaning.
+
+    `views` is the number of turned and mirrored versions of every picture; 1 leaves pictures as they are.
+    """
+
+    train: str
+    epochs: int
+    learning_rate: float
+    head_learning_rate: float | None = None
+    weight_decay: float = 0.01
+    batch_size: int = 32
+    views: int = 1
+
+
+@dataclass(frozen=True)
 class Profile:
-    """Sizes that a lesson asks for; pixels, epochs, pictures or texts in a batch, draws.
+    """Sizes and recipes that a lesson asks for; pixels, tokens, draws.
 
     `image_weights` and `text_weights` are names that `ImageClassifier.resnet50` and
-    `TextClassifier.bert` know. `seed` is the one that every lesson starts from.
+    `TextClassifier.bert` know. `cells` and `reviews` map an arm ("head", "last_block", "all") to its
+    recipe. `seed` is the one that every lesson starts from.
     """
 
     name: str
     image_weights: str
     image_size: int
-    image_epochs_head: int
-    image_epochs_last_block: int
-    image_epochs_all: int
+    cells: Mapping[str, Recipe]
     text_weights: str
     text_max_tokens: int
-    text_epochs: int
-    batch_size: int
+    reviews: Mapping[str, Recipe]
     bootstrap_draws: int
     seed: int = 0
 
@@ -33,13 +48,18 @@ LITE = Profile(
     name="lite",
     image_weights="tiny-imagenet",
     image_size=96,
-    image_epochs_head=20,
-    image_epochs_last_block=3,
-    image_epochs_all=1,
+    cells={
+        "head": Recipe("head", epochs=20, learning_rate=3e-3),
+        "last_block": Recipe("last_block", epochs=4, learning_rate=3e-4, head_learning_rate=1e-3),
+        "all": Recipe("all", epochs=3, learning_rate=2e-4, head_learning_rate=1e-3, views=3),
+    },
     text_weights="minilm",
     text_max_tokens=64,
-    text_epochs=1,
-    batch_size=32,
+    reviews={
+        "head": Recipe("head", epochs=10, learning_rate=1e-3),
+        "last_block": Recipe("last_block", epochs=2, learning_rate=2e-4, head_learning_rate=1e-3),
+        "all": Recipe("all", epochs=1, learning_rate=1e-4, head_learning_rate=5e-4),
+    },
     bootstrap_draws=2_000,
 )
 
@@ -47,13 +67,18 @@ FULL = Profile(
     name="full",
     image_weights="imagenet",
     image_size=224,
-    image_epochs_head=30,
-    image_epochs_last_block=20,
-    image_epochs_all=20,
+    cells={
+        "head": Recipe("head", epochs=30, learning_rate=1e-3, views=8),
+        "last_block": Recipe("last_block", epochs=20, learning_rate=1e-4, head_learning_rate=1e-3, views=8),
+        "all": Recipe("all", epochs=20, learning_rate=5e-5, head_learning_rate=1e-3, views=8),
+    },
     text_weights="bert-base-uncased",
     text_max_tokens=128,
-    text_epochs=3,
-    batch_size=32,
+    reviews={
+        "head": Recipe("head", epochs=10, learning_rate=1e-3),
+        "last_block": Recipe("last_block", epochs=3, learning_rate=5e-5, head_learning_rate=5e-4),
+        "all": Recipe("all", epochs=3, learning_rate=2e-5, head_learning_rate=2e-4),
+    },
     bootstrap_draws=10_000,
 )
 

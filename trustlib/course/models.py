@@ -1,0 +1,142 @@
+"""The course's own models: made when a lesson first asks, then read from the cache.
+
+    inspector, history = models.cell_inspector("last_block")
+    reader, history = models.review_reader("all")
+
+A model is kept under a key of everything that shaped it: recipe, starting weights, data, labels, code and
+library versions. Change one of them, and it is made anew. Two kernels that want the same model at once
+make it once: the first trains, the other waits for the lock and then reads.
+"""
+
+import dataclasses
+import hashlib
+import importlib
+import inspect
+import json
+from pathlib import Path
+
+from filelock import FileLock
+
+from trustlib import assets, atomic
+from trustlib.course import profiles
+
+CODE = ("augment", "classifiers", "finetune", "frozen", "parts", "weights")
+ASSETS = {"tiny-imagenet": "resnet50-tinyimagenet", "imagenet": "resnet50-imagenet", "minilm": "minilm"}
+
+
+def cell_inspector(arm: str, *, weights: str | None = None, split: str = "random", seed: int = 0):
+    """A ResNet-50 fine-tuned on the solar cells: (ImageClassifier, History).
+
+    Args:
+        arm: "head", "last_block" or "all"; its recipe is the profile's.
+        weights: where it starts; the profile's pretrained weights by default, or "random".
+        split: "random" or "blocks" (see tasks.solar_cells).
+        seed: of the head, the order of the pictures and their augmentation; and of all weights if random.
+    """
+    from trustlib import tasks
+    from trustlib.classifiers import ImageClassifier
+
+    profile = profiles.current()
+    weights = weights or profile.image_weights
+    task = tasks.solar_cells(split=split)
+
+    def fresh():
+        return ImageClassifier.resnet50(
+            weights=weights, classes=task.classes, size=profile.image_size, seed=seed
+        )
+
+    return _made(fresh, ImageClassifier, task, _recipe(profile.cells, arm), weights, profile.image_size, seed)
+
+
+def review_reader(arm: str, *, weights: str | None = None, seed: int = 0):
+    """A BERT fine-tuned on the movie reviews: (TextClassifier, History).
+
+    Args:
+        arm: "head", "last_block" or "all"; its recipe is the profile's.
+        weights: where it starts; the profile's pretrained weights by default, or "random".
+        seed: of the head, the order of the texts and dropout; and of all weights if random.
+    """
+    from trustlib import tasks
+    from trustlib.classifiers import TextClassifier
+
+    profile = profiles.current()
+    weights = weights or profile.text_weights
+    task = tasks.movie_reviews()
+
+    def fresh():
+        return TextClassifier.bert(
+            weights=weights, classes=task.classes, max_tokens=profile.text_max_tokens, seed=seed
+        )
+
+    return _made(
+        fresh, TextClassifier, task, _recipe(profile.reviews, arm), weights, profile.text_max_tokens, seed
+    )
+
+
+def train(classifier, task, recipe: profiles.Recipe, *, seed: int = 0, checkpoint: Path | None = None):
+    """Fine-tune a classifier in place by one of the profile's recipes: a History."""
+    from trustlib import augment, finetune
+
+    options = dataclasses.asdict(recipe)
+    turned = recipe.views > 1
+    return finetune.finetune(
+        classifier,
+        task,
+        **options | {"views": recipe.views if turned else None},
+        augment=augment.square if turned else None,
+        checkpoint=checkpoint,
+        seed=seed,
+    )
+
+
+def _recipe(recipes, arm: str) -> profiles.Recipe:
+    if arm not in recipes:
+        raise ValueError(f"expected arm to be one of {', '.join(recipes)}, got {arm!r}")
+    return recipes[arm]
+
+
+def _made(fresh, kind, task, recipe, weights, size, seed):
+    """Read the model of this key from the cache; make it first when it is not there."""
+    from trustlib import finetune
+
+    folder = (
+        assets.cache_folder()
+        / "models"
+        / f"{task.name}-{recipe.train}-{_key(task, recipe, weights, size, seed)}"
+    )
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(f"{folder}.lock"):
+        if not (folder / "history.json").exists():
+            classifier = fresh()
+            checkpoint = folder.with_suffix(".checkpoint")
+            history = train(classifier, task, recipe, seed=seed, checkpoint=checkpoint)
+            with atomic.folder(folder) as temporary:
+                classifier.save(temporary)
+                (temporary / "history.json").write_text(history.to_json())
+            checkpoint.unlink(missing_ok=True)
+        history = finetune.History.from_json((folder / "history.json").read_text())
+        return kind.load(folder), history
+
+
+def _key(task, recipe, weights, size, seed) -> str:
+    """Digest over everything that shapes a model."""
+    import torch
+
+    asset = ASSETS.get(weights)
+    manifest = assets.manifest()
+    shaped_by = {
+        "recipe": dataclasses.asdict(recipe),
+        "weights": weights if asset is None else manifest[asset].sha256,
+        "size": size,
+        "seed": seed,
+        "splits": [split.digest for split in (task.train, task.validation)],
+        "labels": [split.labels.tolist() for split in (task.train, task.validation)],
+        "code": [_source_digest(name) for name in CODE],
+        "torch": torch.__version__,
+    }
+    return hashlib.sha256(json.dumps(shaped_by, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _source_digest(name: str) -> str:
+    source = inspect.getsource(importlib.import_module(f"trustlib.{name}"))
+    return hashlib.sha256(source.encode()).hexdigest()
