@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -125,6 +126,30 @@ def test_what_a_lesson_left_running_is_ended(tmp_path):
     source = "import subprocess, time\np = subprocess.Popen(['sleep', '600'])\nprint(p.pid)\ntime.sleep(1)"
     done = kernel.execute(notebook_of(source), folder=tmp_path)
     assert not psutil.pid_exists(int(printed(done, 0)))
+
+
+def namespaces_work():
+    tool = shutil.which("unshare")
+    return (
+        bool(tool) and subprocess.run([tool, "-rn", "true"], capture_output=True, check=False).returncode == 0
+    )
+
+
+@pytest.mark.skipif(not namespaces_work(), reason="this system has no network namespaces for its users")
+def test_a_lesson_runs_where_there_is_no_network_at_all(tmp_path):
+    code = (
+        "from nbformat.v4 import new_code_cell, new_notebook; from trustlib.course import kernel; "
+        f"n = new_notebook(cells=[new_code_cell('print(1)')]); d = kernel.execute(n, folder={str(tmp_path)!r}); "
+        "print(d.failure, d.notebook.cells[0].outputs[0].text)"
+    )
+    done = subprocess.run(
+        ["unshare", "-rn", sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.stdout.strip() == "None 1", done.stderr
 
 
 def test_prints_in_pieces_are_one_output(tmp_path):

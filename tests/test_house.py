@@ -13,7 +13,7 @@ FLOORS = (
     {"trustlib", "errors", "checks", "atomic", "progress", "estimates", "predictions", "accuracy"},
     set(),  # probing: comes with later lessons
     {"assets", "tasks", "tiny_imagenet", "parts", "weights", "checkpoints", "frozen", "augment"}
-    | {"classifiers", "finetune", "pretraining"},
+    | {"classifiers", "finetune", "crops", "student", "pretraining"},
     {"plots", "course", "doctor", "cli", "__main__"},
 )
 NETWORKS = {
@@ -24,6 +24,8 @@ NETWORKS = {
     "augment",
     "classifiers",
     "finetune",
+    "crops",
+    "student",
     "pretraining",
     "doctor",
 }

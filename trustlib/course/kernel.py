@@ -130,9 +130,9 @@ def execute(
 
 
 def _talk_within(scratch: str, manager: AsyncKernelManager) -> None:
-    """Let the kernel talk over sockets in a folder where there are such: a lesson then needs no network at all.
+    """Let the kernel talk over sockets that are files, so that a lesson needs no network, not even 127.0.0.1.
 
-    Even 127.0.0.1 is a network. A socket's path may have 103 characters (macOS); Windows has none.
+    Such a socket's path may have 103 characters (macOS); Windows has none.
     """
     manager.connection_file = str(Path(scratch, "kernel.json"))
     if os.name != "nt" and len(scratch) < 90:

@@ -13,6 +13,7 @@ import hashlib
 import importlib
 import inspect
 import json
+from importlib import metadata
 from pathlib import Path
 
 from filelock import FileLock
@@ -120,8 +121,6 @@ def _made(fresh, kind, task, recipe, weights, size, seed):
 
 def _key(task, recipe, weights, size, seed) -> str:
     """Digest over everything that shapes a model."""
-    import torch
-
     asset = ASSETS.get(weights)
     manifest = assets.manifest()
     shaped_by = {
@@ -132,7 +131,7 @@ def _key(task, recipe, weights, size, seed) -> str:
         "splits": [split.digest for split in (task.train, task.validation)],
         "labels": [split.labels.tolist() for split in (task.train, task.validation)],
         "code": [_source_digest(name) for name in CODE],
-        "torch": torch.__version__,
+        "torch": metadata.version("torch"),
     }
     return hashlib.sha256(json.dumps(shaped_by, sort_keys=True).encode()).hexdigest()[:16]
 

@@ -209,6 +209,7 @@ blockquote { margin: 1rem 0; padding-left: 1rem; border-left: 4px solid var(--li
 table { border-collapse: collapse; font-size: .9rem; overflow-wrap: normal }
 th, td { border: 1px solid var(--line); padding: .25rem .6rem }
 .text_cell { overflow-x: auto }
+.lessons { list-style: none; padding: 0 }
 .lessons li { margin: 1rem 0 }
 .lessons p { margin: .2rem 0; color: var(--quiet) }
 .lessons .failure { color: var(--bad) }
