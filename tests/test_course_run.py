@@ -139,7 +139,8 @@ def namespaces_work():
 def test_a_lesson_runs_where_there_is_no_network_at_all(tmp_path):
     code = (
         "from nbformat.v4 import new_code_cell, new_notebook; from trustlib.course import kernel; "
-        f"n = new_notebook(cells=[new_code_cell('print(1)')]); d = kernel.execute(n, folder={str(tmp_path)!r}); "
+        "n = new_notebook(cells=[new_code_cell('print(1)')]); "
+        f"d = kernel.execute(n, folder={str(tmp_path)!r}); "
         "print(d.failure, d.notebook.cells[0].outputs[0].text)"
     )
     done = subprocess.run(
