@@ -103,7 +103,7 @@ def finetune(
             epoch's weights. None: all epochs, the last one's weights.
         keep_features: keep what the frozen part computes. None: when it is possible, fits in 3 GB and
             saves time.
-        precision: "float32", "bfloat16", or "auto": bfloat16 for pictures where the device computes it.
+        precision: "float32", "bfloat16", or "auto": bfloat16 where the device computes it.
         checkpoint: a file, written after each epoch; a run with the same recipe that finds it goes on
             from there.
         seed: order of the samples, augmentation, dropout.
@@ -125,9 +125,7 @@ def finetune(
         patience,
     )
     views = 1 if augment is None else views or epochs
-    bf16 = precision == "bfloat16" or (
-        precision == "auto" and hasattr(classifier, "size") and fast_bfloat16(classifier.device)
-    )
+    bf16 = precision == "bfloat16" or (precision == "auto" and fast_bfloat16(classifier.device))
     recipe = {
         "train": train,
         "epochs": epochs,
