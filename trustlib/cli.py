@@ -1,4 +1,4 @@
-"""The command `trustlib`: doctor, course, fetch, pretrain. Each imports what it needs only when it runs."""
+"""The command `trustlib`: doctor, course, fetch, measure, pretrain. Each imports what it needs when it runs."""
 
 import argparse
 import signal
@@ -63,6 +63,14 @@ def _parser() -> argparse.ArgumentParser:
     fetch.add_argument("names", nargs="*", metavar="NAME", help="default: all that can be fetched")
     fetch.set_defaults(command=_fetch)
 
+    measure = commands.add_parser("measure", help="make the long comparisons of data/measured again")
+    measure.add_argument("cases", nargs="*", metavar="CASE", help="cells or reviews; default: both")
+    measure.set_defaults(command=_measure, parser=measure)
+
+    measure = commands.add_parser("measure", help="make the measured comparisons of data/measured again")
+    measure.add_argument("cases", nargs="*", metavar="CASE", help="cells or reviews; default: both")
+    measure.set_defaults(command=_measure, parser=measure)
+
     commands.add_parser("pretrain", help="train ResNet-50 on Tiny ImageNet", add_help=False)
     return parser
 
@@ -87,6 +95,18 @@ def _fetch(options: argparse.Namespace) -> int:
 
     for status in assets.fetch(options.names or None):
         print(f"{'ok' if status.ok else 'missing':<8} {status.name:<22} {status.path or status.fix}")
+    return 0
+
+
+def _measure(options: argparse.Namespace) -> int:
+    from trustlib.course import measure
+
+    known = {"cells": measure.cells, "reviews": measure.reviews}
+    for case in options.cases or known:
+        if case not in known:
+            options.parser.error(f"expected cells or reviews, got {case!r}")
+        for line in known[case]():
+            print(line, flush=True)
     return 0
 
 
@@ -131,6 +151,19 @@ def _course(options: argparse.Namespace) -> int:
     failed = sum(not lesson.passed for lesson in runs)
     print(f"{len(runs) - failed} of {len(runs)} lessons passed; open {options.out / 'index.html'}")
     return int(failed > 0)
+
+
+def _measure(options: argparse.Namespace) -> int:
+    from trustlib.course import measure
+
+    known = {"cells": measure.cells, "reviews": measure.reviews}
+    for case in options.cases or known:
+        if case not in known:
+            options.parser.error(f"expected a case among {', '.join(known)}; got {case!r}")
+    for case in options.cases or known:
+        for line in known[case]():
+            print(line, flush=True)
+    return 0
 
 
 def _lint(paths: Sequence[Path]) -> int:

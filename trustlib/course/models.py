@@ -25,7 +25,9 @@ CODE = ("augment", "classifiers", "finetune", "frozen", "parts", "weights")
 ASSETS = {"tiny-imagenet": "resnet50-tinyimagenet", "imagenet": "resnet50-imagenet", "minilm": "minilm"}
 
 
-def cell_inspector(arm: str, *, weights: str | None = None, split: str = "random", seed: int = 0):
+def cell_inspector(
+    arm: str, *, weights: str | None = None, split: str = "random", seed: int = 0, keep: bool = True
+):
     """A ResNet-50 fine-tuned on the solar cells: (ImageClassifier, History).
 
     Args:
@@ -33,6 +35,7 @@ def cell_inspector(arm: str, *, weights: str | None = None, split: str = "random
         weights: where it starts; the profile's pretrained weights by default, or "random".
         split: "random" or "blocks" (see tasks.solar_cells).
         seed: of the head, the order of the pictures and their augmentation; and of all weights if random.
+        keep: False trains it anew and leaves the cache alone.
     """
     from trustlib import tasks
     from trustlib.classifiers import ImageClassifier
@@ -46,16 +49,20 @@ def cell_inspector(arm: str, *, weights: str | None = None, split: str = "random
             weights=weights, classes=task.classes, size=profile.image_size, seed=seed
         )
 
-    return _made(fresh, ImageClassifier, task, _recipe(profile.cells, arm), weights, profile.image_size, seed)
+    recipe = _recipe(profile.cells, arm)
+    if not keep:
+        return _anew(fresh, task, recipe, seed)
+    return _made(fresh, ImageClassifier, task, recipe, weights, profile.image_size, seed)
 
 
-def review_reader(arm: str, *, weights: str | None = None, seed: int = 0):
+def review_reader(arm: str, *, weights: str | None = None, seed: int = 0, keep: bool = True):
     """A BERT fine-tuned on the movie reviews: (TextClassifier, History).
 
     Args:
         arm: "head", "last_block" or "all"; its recipe is the profile's.
         weights: where it starts; the profile's pretrained weights by default, or "random".
         seed: of the head, the order of the texts and dropout; and of all weights if random.
+        keep: False trains it anew and leaves the cache alone.
     """
     from trustlib import tasks
     from trustlib.classifiers import TextClassifier
@@ -69,9 +76,10 @@ def review_reader(arm: str, *, weights: str | None = None, seed: int = 0):
             weights=weights, classes=task.classes, max_tokens=profile.text_max_tokens, seed=seed
         )
 
-    return _made(
-        fresh, TextClassifier, task, _recipe(profile.reviews, arm), weights, profile.text_max_tokens, seed
-    )
+    recipe = _recipe(profile.reviews, arm)
+    if not keep:
+        return _anew(fresh, task, recipe, seed)
+    return _made(fresh, TextClassifier, task, recipe, weights, profile.text_max_tokens, seed)
 
 
 def train(classifier, task, recipe: profiles.Recipe, *, seed: int = 0, checkpoint: Path | None = None):
@@ -94,6 +102,11 @@ def _recipe(recipes, arm: str) -> profiles.Recipe:
     if arm not in recipes:
         raise ValueError(f"expected arm to be one of {', '.join(recipes)}, got {arm!r}")
     return recipes[arm]
+
+
+def _anew(fresh, task, recipe, seed):
+    classifier = fresh()
+    return classifier, train(classifier, task, recipe, seed=seed)
 
 
 def _made(fresh, kind, task, recipe, weights, size, seed):
@@ -119,13 +132,17 @@ def _made(fresh, kind, task, recipe, weights, size, seed):
         return kind.load(folder), history
 
 
+def start_digest(weights: str) -> str:
+    """sha256 of the weights of that name; for random weights and hub names, the name."""
+    asset = ASSETS.get(weights)
+    return weights if asset is None else assets.manifest()[asset].sha256
+
+
 def _key(task, recipe, weights, size, seed) -> str:
     """Digest over everything that shapes a model."""
-    asset = ASSETS.get(weights)
-    manifest = assets.manifest()
     shaped_by = {
         "recipe": dataclasses.asdict(recipe),
-        "weights": weights if asset is None else manifest[asset].sha256,
+        "weights": start_digest(weights),
         "size": size,
         "seed": seed,
         "splits": [split.digest for split in (task.train, task.validation)],

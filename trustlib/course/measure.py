@@ -1,0 +1,213 @@
+"""Comparisons too long for a lesson: every arm from five training seeds, kept in data/measured.
+
+`make measure` trains and asks them (hours on a laptop for all, minutes a model) and writes one JSON file a
+case. It holds each model's answers on the test split, so a lesson computes its own intervals from them, and
+the recipes that they were made with. An interrupted run goes on where it stopped.
+"""
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from importlib import metadata
+
+import numpy as np
+
+from trustlib import assets, atomic, estimates
+from trustlib.course import models, profiles
+from trustlib.errors import DataError
+
+SEEDS = (0, 1, 2, 3, 4)
+
+
+@dataclass(frozen=True, eq=False)
+class Measured:
+    """Answers of one arm on one test split, and its recipe.
+
+    `answers` is (seeds, n), the class that each model gave each sample; `labels` (n,); `groups` (n,);
+    `seconds` (seeds,), the time that fine-tuning took.
+    """
+
+    split: str
+    arm: str
+    weights: str
+    answers: np.ndarray
+    labels: np.ndarray
+    groups: np.ndarray
+    seconds: np.ndarray
+    recipe: dict
+
+    @property
+    def right(self) -> np.ndarray:
+        """(seeds, n), 1.0 where the answer is the label."""
+        return (self.answers == self.labels).astype(float)
+
+
+def cells() -> Iterator[str]:
+    """Measure the cell inspector: both splits, every arm from pretrained weights, all from random ones."""
+    from trustlib import tasks
+
+    weights = profiles.current().image_weights
+    runs = [
+        (split, arm, start, seed)
+        for split in ("random", "blocks")
+        for seed in SEEDS
+        for arm, start in [*((arm, weights) for arm in profiles.current().cells), ("all", "random")]
+    ]
+    yield from _measure(
+        "cells",
+        runs,
+        lambda split: tasks.solar_cells(split=split).test,
+        lambda split, arm, start, seed: models.cell_inspector(
+            arm, weights=start, split=split, seed=seed, keep=False
+        ),
+        profiles.current().cells,
+    )
+
+
+def reviews() -> Iterator[str]:
+    """Measure the review reader: every arm from pretrained weights, all from random ones."""
+    from trustlib import tasks
+
+    weights = profiles.current().text_weights
+    runs = [
+        ("random", arm, start, seed)
+        for seed in SEEDS
+        for arm, start in [*((arm, weights) for arm in profiles.current().reviews), ("all", "random")]
+    ]
+    yield from _measure(
+        "reviews",
+        runs,
+        lambda split: tasks.movie_reviews().test,
+        lambda split, arm, start, seed: models.review_reader(arm, weights=start, seed=seed, keep=False),
+        profiles.current().reviews,
+    )
+
+
+def load(case: str) -> dict[tuple[str, str, str], Measured]:
+    """What was measured of a case ("cells" or "reviews"): (split, arm, starting weights) to Measured.
+
+    Raises: DataError when it was not measured, or by recipes other than the profile's.
+    """
+    path = assets.data_folder() / "measured" / f"{case}.json"
+    if not path.exists():
+        raise DataError(f"expected measured results in {path.name}, got no file: run make measure")
+    stored = json.loads(path.read_text(encoding="utf-8"))
+    recipes = getattr(profiles.named(stored["profile"]), case)
+    changed = [
+        arm for arm, recipe in recipes.items() if dataclasses.asdict(recipe) != stored["recipes"].get(arm)
+    ]
+    if changed:
+        raise DataError(
+            f"expected {path.name} measured by today's recipes, got other ones for "
+            f"{', '.join(changed)}: run make measure"
+        )
+    arms: dict[tuple[str, str, str], list[dict]] = {}
+    for row in sorted(stored["runs"], key=lambda row: row["seed"]):
+        arms.setdefault((row["split"], row["arm"], row["weights"]), []).append(row)
+    found = {}
+    for (split, arm, weights), rows in arms.items():
+        about = stored["splits"][split]
+        found[split, arm, weights] = Measured(
+            split,
+            arm,
+            weights,
+            np.array([_digits(row["answers"]) for row in rows]),
+            _digits(about["labels"]),
+            np.array(about["groups"]),
+            np.array([row["seconds"] for row in rows]),
+            stored["recipes"][arm],
+        )
+    return found
+
+
+def accuracy(measured: Measured, *, seed: int = 0) -> estimates.Estimate:
+    """Mean accuracy of the arm's seeds; seeds and samples (in their groups) resampled crossed."""
+    nothing = np.zeros_like(measured.right)
+    return estimates.crossed_difference(np.mean, measured.right, nothing, groups=measured.groups, seed=seed)
+
+
+def macro_f1(measured: Measured, *, seed: int = 0) -> estimates.Estimate:
+    """Mean macro-F1 of the arm's seeds, resampled as `accuracy` is."""
+    nobody = np.broadcast_to(measured.labels, measured.answers.shape)
+    ones = estimates.crossed_difference(
+        _macro_f1, measured.answers, nobody, measured.labels, groups=measured.groups, seed=seed
+    )
+    return dataclasses.replace(ones, value=1 + ones.value, low=1 + ones.low, high=1 + ones.high)
+
+
+def difference(a: Measured, b: Measured, *, seed: int = 0) -> estimates.Estimate:
+    """Accuracy of arm a minus that of arm b on the same samples, seed i against seed i."""
+    return estimates.crossed_difference(np.mean, a.right, b.right, groups=a.groups, seed=seed)
+
+
+def _macro_f1(answers: np.ndarray, labels: np.ndarray) -> float:
+    k = int(max(answers.max(), labels.max())) + 1
+    confusion = np.bincount(labels * k + answers, minlength=k * k).reshape(k, k)
+    return float(np.mean(2 * confusion.diagonal() / (confusion.sum(0) + confusion.sum(1))))
+
+
+def _measure(case: str, runs: list, test_split: Callable, make: Callable, recipes) -> Iterator[str]:
+    """Do the runs that are missing, write after each, and yield a line a run."""
+    path = assets.data_folder() / "measured" / f"{case}.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    old = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {"runs": []}
+    tests = {split: test_split(split) for split in dict.fromkeys(run[0] for run in runs)}
+    keys = [_key(*run, recipes[run[1]], tests[run[0]].digest) for run in runs]
+    rows = {row["key"]: row for row in old["runs"] if row["key"] in keys}
+    for (split, arm, weights, seed), key in zip(runs, keys, strict=True):
+        test = tests[split]
+        if key not in rows:
+            classifier, history = make(split, arm, weights, seed)
+            answers = classifier.predict_proba(test.inputs).argmax(axis=1)
+            rows[key] = {
+                "key": key,
+                "split": split,
+                "arm": arm,
+                "weights": weights,
+                "seed": seed,
+                "seconds": round(history.seconds, 1),
+                "answers": _text(answers),
+            }
+            with atomic.file(path) as temporary:
+                temporary.write_text(_document(tests, recipes, [rows[k] for k in keys if k in rows]), "utf-8")
+        right = np.mean(_digits(rows[key]["answers"]) == test.labels)
+        yield f"{case} {split} {arm} from {weights}, seed {seed}: {right:.3f} in {rows[key]['seconds']} s"
+
+
+def _document(tests, recipes, rows: list[dict]) -> str:
+    splits = {
+        name: {"digest": test.digest, "labels": _text(test.labels), "groups": _codes(test.groups)}
+        for name, test in tests.items()
+    }
+    stored = {
+        "profile": profiles.current().name,
+        "versions": _versions(),
+        "recipes": {name: dataclasses.asdict(recipe) for name, recipe in recipes.items()},
+        "splits": splits,
+        "runs": rows,
+    }
+    return json.dumps(stored, indent=None, separators=(",", ":")).replace('{"key"', '\n{"key"') + "\n"
+
+
+def _key(split, arm, weights, seed, recipe, test_digest) -> str:
+    shaped_by = [split, arm, models.start_digest(weights), seed, dataclasses.asdict(recipe), test_digest]
+    return hashlib.sha256(json.dumps(shaped_by, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _versions() -> dict[str, str]:
+    return {name: metadata.version(name) for name in ("trustlib", "torch", "torchvision", "transformers")}
+
+
+def _text(classes: np.ndarray) -> str:
+    """One digit a sample: short to store, and readable."""
+    return "".join(map(str, classes.tolist()))
+
+
+def _digits(text: str) -> np.ndarray:
+    return np.array(list(text), dtype=int)
+
+
+def _codes(groups: np.ndarray | None) -> list[int] | None:
+    return None if groups is None else np.unique(groups, return_inverse=True)[1].tolist()
