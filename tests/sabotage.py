@@ -33,7 +33,9 @@ def no_op_finetune(number: str) -> None:
             "validation_loss": np.full(epochs, -np.log(chance)),
             "validation_accuracy": np.full(epochs, chance),
             "seconds": 0.1,
-            "recipe": dict(options),
+            "recipe": {
+                name: value for name, value in options.items() if isinstance(value, str | int | float)
+            },
         }
         names = [field.name for field in dataclasses.fields(finetune.History)]
         return finetune.History(**{name: curves.get(name, 0) for name in names})

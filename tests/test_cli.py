@@ -40,7 +40,7 @@ def test_help_is_fast_and_names_every_command():
         done = subprocess.run(
             [sys.executable, "-m", "trustlib", "--help"], capture_output=True, text=True, check=True
         )
-        assert all(command in done.stdout for command in ("doctor", "course", "fetch", "pretrain"))
+        assert all(command in done.stdout for command in ("doctor", "course", "fetch", "measure", "pretrain"))
         return time.perf_counter() - start
 
     assert min(seconds() for _ in range(5)) < 0.5
@@ -177,6 +177,19 @@ def test_pretrain_takes_its_options_from_its_own_module(monkeypatch, capsys):
     assert status("pretrain", "--sample") == 2
     assert status("pretrain", "--help") == 0
     assert "--samples" in capsys.readouterr().out
+
+
+def test_measure_runs_the_cases_that_are_named(monkeypatch, capsys):
+    module = types.ModuleType("trustlib.course.measure")
+    module.cells, module.reviews = lambda: iter(["a cell"]), lambda: iter(["a review", "another"])
+    monkeypatch.setitem(sys.modules, "trustlib.course.measure", module)
+    monkeypatch.setattr("trustlib.course.measure", module, raising=False)
+    assert status("measure", "reviews") == 0
+    assert capsys.readouterr().out == "a review\nanother\n"
+    assert status("measure") == 0
+    assert capsys.readouterr().out == "a cell\na review\nanother\n"
+    assert status("measure", "weather") == 2
+    assert "expected cells or reviews, got 'weather'" in capsys.readouterr().err
 
 
 # Doctor

@@ -275,6 +275,16 @@ def test_a_lesson_that_failed_is_not_written(tmp_path, without_torch):
     assert path.read_bytes() == before
 
 
+def test_a_file_that_is_no_notebook_fails_alone(tmp_path, without_torch):
+    folder, out = tmp_path / "notebooks", tmp_path / "out"
+    write(folder, "02_good", "1")
+    (folder / "01_broken.ipynb").write_text("half a note")
+    runs, said, _ = course(run.lessons(folder), out)
+    assert [lesson.passed for lesson in runs] == [False, True]
+    assert "01_broken, expected a Jupyter notebook, got 01_broken.ipynb" in said
+    assert (out / "01_broken.html").exists()
+
+
 def test_pages_of_an_earlier_run_do_not_stay(tmp_path, without_torch):
     out = tmp_path / "out"
     out.mkdir()

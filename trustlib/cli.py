@@ -1,4 +1,4 @@
-"""The command `trustlib`: doctor, course, fetch, measure, pretrain. Each imports what it needs when it runs."""
+"""The command `trustlib`: doctor, course, fetch, measure, pretrain. Each imports what it needs as it runs."""
 
 import argparse
 import signal
@@ -63,10 +63,6 @@ def _parser() -> argparse.ArgumentParser:
     fetch.add_argument("names", nargs="*", metavar="NAME", help="default: all that can be fetched")
     fetch.set_defaults(command=_fetch)
 
-    measure = commands.add_parser("measure", help="make the long comparisons of data/measured again")
-    measure.add_argument("cases", nargs="*", metavar="CASE", help="cells or reviews; default: both")
-    measure.set_defaults(command=_measure, parser=measure)
-
     measure = commands.add_parser("measure", help="make the measured comparisons of data/measured again")
     measure.add_argument("cases", nargs="*", metavar="CASE", help="cells or reviews; default: both")
     measure.set_defaults(command=_measure, parser=measure)
@@ -102,9 +98,10 @@ def _measure(options: argparse.Namespace) -> int:
     from trustlib.course import measure
 
     known = {"cells": measure.cells, "reviews": measure.reviews}
+    unknown = [case for case in options.cases if case not in known]
+    if unknown:  # told before hours are spent on the others
+        options.parser.error(f"expected cells or reviews, got {unknown[0]!r}")
     for case in options.cases or known:
-        if case not in known:
-            options.parser.error(f"expected cells or reviews, got {case!r}")
         for line in known[case]():
             print(line, flush=True)
     return 0
@@ -151,19 +148,6 @@ def _course(options: argparse.Namespace) -> int:
     failed = sum(not lesson.passed for lesson in runs)
     print(f"{len(runs) - failed} of {len(runs)} lessons passed; open {options.out / 'index.html'}")
     return int(failed > 0)
-
-
-def _measure(options: argparse.Namespace) -> int:
-    from trustlib.course import measure
-
-    known = {"cells": measure.cells, "reviews": measure.reviews}
-    for case in options.cases or known:
-        if case not in known:
-            options.parser.error(f"expected a case among {', '.join(known)}; got {case!r}")
-    for case in options.cases or known:
-        for line in known[case]():
-            print(line, flush=True)
-    return 0
 
 
 def _lint(paths: Sequence[Path]) -> int:

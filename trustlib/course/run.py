@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import nbformat
+from nbformat.v4 import new_markdown_cell, new_notebook, new_raw_cell
 
 import trustlib
 from trustlib import atomic
@@ -109,11 +110,12 @@ def run_course(
     for page in out.glob("[0-9][0-9]_*.html"):  # the folder tells of one run only
         page.unlink()
     facts = surroundings(profile)
-    titles = [(path.stem, title(read(path))) for path in paths]
+    found = [_read_or_tell(path) for path in paths]
+    titles = [(path.stem, title(notebook)) for path, (notebook, _) in zip(paths, found, strict=True)]
     runs: list[LessonRun] = []
     for position, path in enumerate(paths):
         say(f"{path.stem:<28}", end=" ", flush=True)
-        run, notebook = _run_lesson(path, profile=profile, cell_timeout=cell_timeout)
+        run, notebook = _run_lesson(path, *found[position], profile=profile, cell_timeout=cell_timeout)
         runs.append(run)
         say(f"{run.seconds:7.1f} s  {run.peak_bytes / 1e9:5.2f} GB  {'passed' if run.passed else 'FAILED'}")
         if run.failure:
@@ -129,11 +131,22 @@ def run_course(
     return runs
 
 
+def _read_or_tell(path: Path) -> tuple[nbformat.NotebookNode, str | None]:
+    """The notebook and None; for a file that is no notebook, one that says so, and what is wrong."""
+    try:
+        return read(path), None
+    except DataError as error:
+        told = new_notebook(cells=[new_markdown_cell(f"# {path.stem}"), new_raw_cell(str(error))])
+        return told, str(error)
+
+
 def _run_lesson(
-    path: Path, *, profile: Profile, cell_timeout: float
+    path: Path, notebook: nbformat.NotebookNode, unread: str | None, *, profile: Profile, cell_timeout: float
 ) -> tuple[LessonRun, nbformat.NotebookNode]:
+    if unread:
+        return LessonRun(path.stem, path.stem, 0.0, 0, False, unread, ()), notebook
     done = kernel.execute(
-        read(path),
+        notebook,
         folder=path.parent,
         cell_timeout=cell_timeout,
         environment={"TRUSTLIB_PROFILE": profile.name},
