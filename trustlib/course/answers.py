@@ -1,0 +1,29 @@
+"""Reference answers of the exercises that need more than a line; a lesson's checks call them."""
+
+import numpy as np
+
+# Lesson 01
+
+
+def normalised(picture: np.ndarray) -> np.ndarray:
+    """(h, w, 3) bytes to (3, h, w) floats as ImageNet-pretrained networks expect them."""
+    mean, std = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])
+    return np.moveaxis((picture / 255 - mean) / std, -1, 0)
+
+
+def body_is_frozen(network) -> bool:
+    """Whether no weight before the last layer takes gradients."""
+    return not any(weight.requires_grad for layer in network[:-1] for weight in layer.parameters())
+
+
+def head_learns(network) -> bool:
+    """Whether every weight of the last layer takes gradients."""
+    return all(weight.requires_grad for weight in network[-1].parameters())
+
+
+def statistics_stand_still(network) -> bool:
+    """Whether a forward pass leaves the running mean of the batch norm (the second layer) where it was."""
+    picture = network[0].weight.new_ones(4, 3, 8, 8)
+    before = network[1].running_mean.clone()
+    network(picture)
+    return bool((before == network[1].running_mean).all())
