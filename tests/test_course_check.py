@@ -222,6 +222,17 @@ def test_exercises_are_read_with_their_parts():
     assert first.check_output.startswith("not yet")
 
 
+def test_a_solution_and_the_next_exercise_may_share_a_cell():
+    apart = good_lesson()
+    together = good_lesson()
+    cells = together.cells
+    first = next(i for i, cell in enumerate(cells) if "answer_1 = sum" in cell.source)
+    cells[first].source += "\n\n" + cells.pop(first + 1).source
+    assert [vars(e) | {"cell": 0} for e in exercises.exercises(together)] == [
+        vars(e) | {"cell": 0} for e in exercises.exercises(apart)
+    ]
+
+
 def test_a_solution_is_correct_and_a_stub_is_not_yet(tmp_path):
     first = exercises.exercises(good_lesson())[0]
     assert exercises.run_exercise(first, with_solution=True, folder=tmp_path) == "correct: Exercise 1"

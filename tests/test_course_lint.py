@@ -240,6 +240,8 @@ def test_every_rule_has_a_fault():
         append_code("from trustlib.course import check, profiles\nfrom trustlib import tasks"),
         append_code("%matplotlib inline\nimport numpy as np"),
         append_code("# " + "\n# ".join("abcdefghijklm") + "\n\nx = 1"),
+        append_code("from trustlib.classifiers import ImageClassifier"),
+        replace(EXERCISE_1, "values_of = sum\ncheck.function('', answer_1, lambda x: values_of(x), [])"),
         append_prose("[a paper](https://example.org/home/x)"),
         replace("## Recap", "## Going further\nMore.\n\n## Recap"),
     ],

@@ -41,9 +41,9 @@ class Exercise:
 
 def exercises(notebook: nbformat.NotebookNode) -> list[Exercise]:
     """The exercises of a notebook, in order."""
-    cells = notebook.cells
-    starts = [i for i, c in enumerate(cells) if c.cell_type == "markdown" and HEADING.search(c.source)]
-    return [_exercise(cells, start) for start in starts]
+    parts = _parts(notebook)
+    starts = [i for i, part in enumerate(parts) if not part.code and HEADING.match(part.text)]
+    return [_exercise(parts, start) for start in starts]
 
 
 def run_exercise(
@@ -90,30 +90,49 @@ def _python(code: str, name: str, folder: str | Path, timeout: float) -> str:
     return done.stdout
 
 
-def _exercise(cells: list, start: int) -> Exercise:
-    ends = (i for i in range(start + 1, len(cells)) if _starts_section(cells[i]))
-    end = next(ends, len(cells))
+@dataclass(frozen=True, eq=False)
+class _Part:
+    """A code cell, or a piece of a text cell that begins with a heading or holds none."""
+
+    cell: int
+    text: str
+    code: nbformat.NotebookNode | None
+
+
+def _parts(notebook: nbformat.NotebookNode) -> list[_Part]:
+    parts = []
+    for position, cell in enumerate(notebook.cells):
+        if cell.cell_type == "code":
+            parts.append(_Part(position, cell.source, cell))
+        elif cell.cell_type == "markdown":
+            parts += [_Part(position, text, None) for text in _cut_before_headings(cell.source)]
+    return parts
+
+
+def _cut_before_headings(text: str) -> list[str]:
+    # a comment in a fenced solution also begins with `# `
+    fences = [found.span() for found in FENCED.finditer(text)]
+    heads = [found.start() for found in SECTION.finditer(text)]
+    cuts = [0, *(at for at in heads if at and not any(low <= at < high for low, high in fences)), len(text)]
+    return [text[low:high] for low, high in zip(cuts, cuts[1:], strict=False)]
+
+
+def _exercise(parts: list[_Part], start: int) -> Exercise:
+    ends = (i for i in range(start + 1, len(parts)) if not parts[i].code and SECTION.match(parts[i].text))
+    end = next(ends, len(parts))
     stub = check = output = ""
-    for cell in cells[start:end]:
-        if cell.cell_type != "code":
-            continue
+    for cell in (part.code for part in parts[start:end] if part.code):
         if STUB in cell.metadata.get("tags", []):
             stub = cell.source
         elif CALLS_CHECK.search(cell.source):
             check = cell.source
             output = "".join(o.text for o in cell.outputs if o.output_type == "stream" and o.name == "stdout")
-    prose = "\n".join(c.source for c in cells[start:end] if c.cell_type == "markdown")
-    folded = SOLUTION.search(prose)
+    folded = SOLUTION.search("\n".join(part.text for part in parts[start:end] if not part.code))
     solution = "\n".join(PYTHON.findall(folded.group(1))) if folded else ""
-    name = HEADING.search(cells[start].source).group(1)
-    return Exercise(name, start, _setup(cells[:end]), stub, check, output, solution)
+    name = HEADING.match(parts[start].text).group(1)
+    setup = _setup([part.code for part in parts[:end] if part.code])
+    return Exercise(name, parts[start].cell, setup, stub, check, output, solution)
 
 
-def _starts_section(cell: nbformat.NotebookNode) -> bool:
-    # a comment in a folded solution also begins with `# `
-    return cell.cell_type == "markdown" and bool(SECTION.search(FENCED.sub("", cell.source)))
-
-
-def _setup(cells: list) -> str:
-    tagged = (c.source for c in cells if c.cell_type == "code" and SETUP in c.metadata.get("tags", []))
-    return "\n".join(tagged)
+def _setup(cells: list[nbformat.NotebookNode]) -> str:
+    return "\n".join(c.source for c in cells if SETUP in c.metadata.get("tags", []))
