@@ -134,10 +134,43 @@ def test_human_doubt_of_many_shares_is_a_histogram():
     assert (hatched[0], hatched[-1]) == (0.125, 0.875)
 
 
+def test_human_doubt_stacks_sure_and_unsure_samples_of_one_bar():
+    # 3 of 15 and 12 of 15 agree to 80 %; 6 of 29 and 23 of 29 fall between the same edges and do not.
+    shares = np.array([3 / 15, 6 / 29, 12 / 15, 23 / 29, 0, 1, 0.5, 0.4, 0.3])
+    ax = plots.human_doubt(shares, xlabel="share", ylabel="reviews", title="Some are split.")
+    drawn = {
+        (round(b.get_x(), 4), b.get_y(), bool(b.get_hatch())) for b in ax.patches if 0.2 < b.get_x() < 0.25
+    }
+    assert drawn == {(0.2025, 0, False), (0.2025, 1, True)}
+    assert sum(bar.get_height() for bar in ax.patches if bar.get_hatch()) == 5
+    assert (ax.get_title(loc="left"), ax.get_ylabel()) == ("Some are split.", "reviews")
+
+
+def test_texts_show_the_share_as_a_bar_and_in_words():
+    shown = plots.texts(
+        ["Good.", "<b>Bad</b> & sad"], [1, 0.25], classes=("negative", "po<s"), raters=[15, 4]
+    )
+    assert repr(shown) == (
+        "100% of 15 say po<s, 0% negative: Good.\n25% of 4 say po<s, 75% negative: <b>Bad</b> & sad"
+    )
+    page = shown._repr_html_()
+    assert page.count("width: 100%") == 1 and page.count("width: 25%") == 1
+    assert "<b>" not in page and "&lt;b&gt;Bad&lt;/b&gt; &amp; sad" in page and "say po&lt;s" in page
+    assert "script" not in page
+
+
+def test_texts_without_raters_say_only_shares():
+    assert repr(plots.texts(["Good."], [0.5], classes=("no", "yes"))) == "50% say yes, 50% no: Good."
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [
         (lambda: plots.estimates({}, xlabel="accuracy"), "at least one estimate"),
+        (lambda: plots.texts(["a"], [0.5, 0.5], classes=("no", "yes")), r"shares of shape \(2,\)"),
+        (lambda: plots.texts(["a"], [1.5], classes=("no", "yes")), r"share in \[0, 1\]"),
+        (lambda: plots.texts(["a"], [0.5], classes=("no",)), "got 1 classes"),
+        (lambda: plots.texts(["a"], [0.5], classes=("no", "yes"), raters=[3, 4]), "2 raters"),
         (lambda: plots.images([]), "expected pictures"),
         (lambda: plots.images([np.zeros((2, 2))], titles=["a", "b"]), "got 1 and 2"),
         (lambda: plots.images([np.zeros((2, 2))], columns=0), "expected columns"),
