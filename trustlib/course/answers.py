@@ -2,6 +2,28 @@
 
 import numpy as np
 
+from trustlib import estimates
+
+# Lesson 00
+
+
+def larger_class_share(labels: np.ndarray) -> float:
+    """The accuracy of a guess that always names the larger class; labels (n,)."""
+    return float(np.bincount(labels).max() / len(labels))
+
+
+def share_below(agreement: np.ndarray, least: float) -> estimates.Estimate:
+    """How many samples fewer people than `least` agree on; agreement (n,) in [0, 1]."""
+    return estimates.proportion(int((agreement < least).sum()), len(agreement))
+
+
+def cells_needed(share: float, width: float) -> int:
+    """The smallest of 100, 200, 300, ... samples whose interval around `share` is no wider than `width`."""
+    sizes = range(100, 1_000_000, 100)
+    found = (estimates.proportion(round(share * n), n) for n in sizes)
+    return next(e.n for e in found if e.high - e.low <= width)
+
+
 # Lesson 01
 
 
