@@ -300,6 +300,8 @@ def test_finishing_leaves_the_unfinished_state_alone(tmp_path, shards):
     assert ended.seen == 16 and ended.recipes[-1]["from"] == 8
     assert (tmp_path / "w" / "state.safetensors").read_bytes() == before
     assert student.read_header(tmp_path / "w" / "finish.safetensors")["seen"] == 16
+    longer = pretraining.pretrain(shards, recipe=dataclasses.replace(SMALL, samples=99), finish=12, **told)
+    assert longer.seen == 20 and [r["from"] for r in longer.recipes] == [0, 8, 16]  # went on, not back
     last = Recipe(**{k: v for k, v in ended.recipes[-1].items() if k != "from"})
     assert last.rate(8) == pytest.approx(0.1 * 4 / 256) and last.rate(16) == 0
 
@@ -447,7 +449,7 @@ def test_a_loss_that_is_not_finite_stops_the_run_before_its_state_is_written(tmp
 
 def test_the_command_turns_options_into_a_recipe(tmp_path, shards, monkeypatch):
     seen = {}
-    monkeypatch.setattr(pretraining, "pretrain", lambda data, **told: seen.update(told, data=data))
+    monkeypatch.setattr(pretraining, "pretrain", lambda **told: seen.update(told))
     arguments = ["--data", str(shards), "--samples", "8", "--sizes", "32:0.5", "64:1", "--no-bf16"]
     assert pretraining.main(arguments + ["--learning-rate", "0.2", "--finish", "4"]) == 0
     assert seen["recipe"] == Recipe(samples=8, sizes=((32, 0.5), (64, 1.0)), bf16=False, learning_rate=0.2)

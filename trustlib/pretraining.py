@@ -223,8 +223,8 @@ def _plan(recipe: Recipe, work: Path, finish: int | None) -> tuple[Recipe, Path,
     origin = student.read_header(state)["seen"]
     share, last = finish / (origin + finish), ((recipe.sizes[-1][0], 1.0),)
     recipe = dataclasses.replace(recipe, samples=origin + finish, warm_up=0.0, decay=share, sizes=last)
-    begun = ending.is_file() and student.read_header(ending)["recipes"][-1]["from"] == origin
-    return recipe, ending, ending if begun else state
+    begun = student.read_header(ending)["recipes"] if ending.is_file() else []
+    return recipe, ending, ending if any(recipe["from"] == origin for recipe in begun) else state
 
 
 def _train(run, recipe, train, soft, *, path, judge, every) -> None:
@@ -293,20 +293,10 @@ def run(args: argparse.Namespace) -> int:
     logging.basicConfig(level=logging.WARNING if silent else logging.INFO, format="%(asctime)s %(message)s")
     if args.threads:
         torch.set_num_threads(args.threads)
-    fields = {field.name: getattr(args, field.name) for field in dataclasses.fields(Recipe)}
-    recipe = Recipe(**fields | {"sizes": tuple(fields["sizes"])})
-    named = (
-        "out",
-        "work",
-        "init",
-        "soft_targets",
-        "finish",
-        "device",
-        "compiled",
-        "evaluate_every",
-        "save_every",
-    )
-    pretrain(args.data, recipe=recipe, **{name: getattr(args, name) for name in named})
+    names = {field.name for field in dataclasses.fields(Recipe)}
+    chosen = {name: value for name, value in vars(args).items() if name in names}
+    others = {name: value for name, value in vars(args).items() if name not in names | {"threads"}}
+    pretrain(recipe=Recipe(**chosen | {"sizes": tuple(chosen["sizes"])}), **others)
     return 0
 
 
