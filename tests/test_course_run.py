@@ -92,6 +92,16 @@ def test_a_run_ends_where_it_is_enough(tmp_path):
     assert [run.output_text(cell) for cell in done.notebook.cells] == ["1", "2", ""]
 
 
+def test_a_run_that_goes_on_passes_a_failing_cell_and_is_not_asked_about_it(tmp_path):
+    asked = []
+    notebook = notebook_of("1 / 0", "print(2)")
+    done = kernel.execute(
+        notebook, folder=tmp_path, go_on=True, enough=lambda position, cell: asked.append(position)
+    )
+    assert done.failure is None and printed(done, 1) == "2"
+    assert asked == [1]
+
+
 def test_a_failing_cell_is_named_and_old_outputs_do_not_survive(tmp_path):
     notebook = notebook_of("x = 1", "\n# why\ny = 2\nraise ValueError('no')", "print('never')")
     notebook.cells[2].outputs = [nbformat.v4.new_output("stream", text="never\n")]

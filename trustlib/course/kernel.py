@@ -82,6 +82,7 @@ def execute(
     cell_timeout: float = 1800,
     environment: dict[str, str] | None = None,
     startup: str = "",
+    go_on: bool = False,
     enough: Callable[[int, nbformat.NotebookNode], bool] | None = None,
 ) -> Execution:
     """Run every code cell of a copy of `notebook` in order, with `folder` as the working folder.
@@ -90,7 +91,8 @@ def execute(
         cell_timeout: seconds that one cell may take before the notebook counts as failed.
         environment: variables to set in the kernel beside ours.
         startup: Python that the kernel runs before the first cell.
-        enough: asked after each code cell, with its position and itself; True ends the run there.
+        go_on: a cell that raises does not end the run, as it does not end nbval's.
+        enough: asked after each code cell that did not raise, with its position and itself; True ends it all.
     Returns: an Execution; a failing cell is a `failure` in it, not an exception.
     Raises: KeyboardInterrupt, after the kernel and its children have been ended.
     """
@@ -98,6 +100,7 @@ def execute(
     client = NotebookClient(
         notebook,
         timeout=cell_timeout,
+        allow_errors=go_on,
         startup_timeout=STARTUP_SECONDS,
         kernel_name="python3",
         kernel_manager_class=_CleanKernelManager,
