@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from importlib import metadata
 
 import numpy as np
+from filelock import FileLock
 
 from trustlib import assets, atomic, estimates
 from trustlib.course import models, profiles
@@ -152,16 +153,15 @@ def _measure(case: str, runs: list, test_split: Callable, make: Callable, recipe
     """Do the runs that are missing, write after each, and yield a line a run."""
     path = assets.data_folder() / "measured" / f"{case}.json"
     path.parent.mkdir(parents=True, exist_ok=True)
-    old = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {"runs": []}
     tests = {split: test_split(split) for split in dict.fromkeys(run[0] for run in runs)}
     keys = [_key(*run, recipes[run[1]], tests[run[0]].digest) for run in runs]
-    rows = {row["key"]: row for row in old["runs"] if row["key"] in keys}
     for (split, arm, weights, seed), key in zip(runs, keys, strict=True):
         test = tests[split]
-        if key not in rows:
+        row = _rows(path).get(key)
+        if row is None:
             classifier, history = make(split, arm, weights, seed)
             answers = classifier.predict_proba(test.inputs).argmax(axis=1)
-            rows[key] = {
+            row = {
                 "key": key,
                 "split": split,
                 "arm": arm,
@@ -170,10 +170,21 @@ def _measure(case: str, runs: list, test_split: Callable, make: Callable, recipe
                 "seconds": round(history.seconds, 1),
                 "answers": _text(answers),
             }
-            with atomic.file(path) as temporary:
-                temporary.write_text(_document(tests, recipes, [rows[k] for k in keys if k in rows]), "utf-8")
-        right = np.mean(_digits(rows[key]["answers"]) == test.labels)
-        yield f"{case} {split} {arm} from {weights}, seed {seed}: {right:.3f} in {rows[key]['seconds']} s"
+            # Read again: a second process may have added rows in the meantime.
+            with FileLock(path.with_suffix(".lock")):
+                rows = _rows(path) | {key: row}
+                with atomic.file(path) as temporary:
+                    kept = [rows[k] for k in keys if k in rows]
+                    temporary.write_text(_document(tests, recipes, kept), "utf-8")
+        right = np.mean(_digits(row["answers"]) == test.labels)
+        yield f"{case} {split} {arm} from {weights}, seed {seed}: {right:.3f} in {row['seconds']} s"
+
+
+def _rows(path) -> dict[str, dict]:
+    """Runs that are stored already, by their key."""
+    if not path.exists():
+        return {}
+    return {row["key"]: row for row in json.loads(path.read_text(encoding="utf-8"))["runs"]}
 
 
 def _document(tests, recipes, rows: list[dict]) -> str:

@@ -51,7 +51,7 @@ LITE = Profile(
     cells={
         "head": Recipe("head", epochs=20, learning_rate=3e-3),
         "last_block": Recipe("last_block", epochs=4, learning_rate=3e-4, head_learning_rate=1e-3),
-        "all": Recipe("all", epochs=3, learning_rate=2e-4, head_learning_rate=1e-3, views=3),
+        "all": Recipe("all", epochs=2, learning_rate=3e-4, head_learning_rate=1e-3, views=2),
     },
     text_weights="minilm",
     text_max_tokens=64,
