@@ -13,7 +13,8 @@ FLOORS = (
     {"trustlib", "errors", "checks", "atomic", "progress", "estimates", "predictions", "accuracy"},
     set(),  # probing: comes with later lessons
     {"assets", "tasks", "tiny_imagenet", "parts", "weights", "checkpoints", "frozen", "augment"}
-    | {"classifiers", "finetune", "crops", "student", "pretraining"},
+    | {"pixels", "huggingface", "saved", "classifiers", "samples", "finetune"}
+    | {"crops", "student", "pretraining"},
     {"plots", "course", "doctor", "cli", "__main__"},
 )
 NETWORKS = {
@@ -22,7 +23,10 @@ NETWORKS = {
     "checkpoints",
     "frozen",
     "augment",
+    "pixels",
+    "huggingface",
     "classifiers",
+    "samples",
     "finetune",
     "crops",
     "student",

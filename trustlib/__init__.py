@@ -4,7 +4,8 @@ The house has four floors. A module imports from its own floor and from floors b
 
 telling     cli, doctor, course/ (run and check the lessons), plots (results as figures)
 making      assets (weights and data), tasks/ (what is asked), classifiers, finetune, pretraining,
-            and what these stand on: parts, frozen, augment, weights, checkpoints, tiny_imagenet
+            and what these stand on: pixels, huggingface, parts, samples, frozen, augment, weights,
+            saved, checkpoints, tiny_imagenet
 probing     asks a model about itself; comes with later lessons
 measuring   accuracy, predictions, estimates (every number with its interval), and at the very ground
             checks, errors, atomic (nothing half written), progress (bars)

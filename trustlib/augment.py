@@ -1,7 +1,12 @@
 """Changes that keep the label: each takes one prepared picture (3, s, s) and a generator, and returns one."""
 
-import torch
-from torch import Generator, Tensor
+from trustlib.errors import missing_extra
+
+try:
+    import torch
+    from torch import Generator, Tensor
+except ImportError as error:
+    raise missing_extra(error.name or "torch", "models") from error
 
 
 def mirror(picture: Tensor, generator: Generator) -> Tensor:

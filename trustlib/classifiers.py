@@ -10,41 +10,26 @@ take any network of their kind: a torchvision classifier, an AutoModelForSequenc
 Sources: He et al. (2016) for ResNet-50; Devlin et al. (2019) for BERT; Wang et al. (2020) for MiniLM.
 """
 
-import json
-import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from trustlib import assets, atomic
+from trustlib import assets, atomic, checks
 from trustlib.errors import ModelError, missing_extra
 
 try:
     import torch
     from torch import Tensor, nn
 except ImportError as error:
-    raise missing_extra("torch", "models") from error
+    raise missing_extra(error.name or "torch", "models") from error
 
-from trustlib import parts
+from trustlib import huggingface, parts, pixels, saved
 from trustlib import weights as weight_files
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 PREPARED_BYTES = 2**30  # pictures that fit are resized once and kept; more are resized batch by batch
-
-
-class Lazy:
-    """A sequence that computes its items when they are asked for, and keeps none."""
-
-    def __init__(self, inputs: Sequence, compute: Callable[[Sequence], list]):
-        self.inputs, self.compute = inputs, compute
-
-    def __len__(self) -> int:
-        return len(self.inputs)
-
-    def __getitem__(self, i: int):
-        return self.compute([self.inputs[int(i)]])[0]
 
 
 class ImageClassifier:
@@ -76,13 +61,13 @@ class ImageClassifier:
         device: str | None = None,
         seed: int = 0,
     ):
-        self.classes = _classes(classes)
+        self.classes, self.size = _classes(classes), checks.count(size, name="size")
         if parts.head(model)[1].out_features != len(self.classes):
             parts.replace_head(model, len(self.classes), seed=seed)
         self.device = torch.device(device or _device())
         # Channels-last is how the convolution kernels of CPUs and GPUs read pictures fastest.
         self.model = model.to(self.device, memory_format=torch.channels_last).eval()
-        self.size, self.architecture = size, architecture
+        self.architecture = architecture
         self.mean, self.std = tuple(mean), tuple(std)
 
     @classmethod
@@ -105,6 +90,7 @@ class ImageClassifier:
         """
         from torchvision.models import resnet50
 
+        classes = _classes(classes)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             if weights == "random":
@@ -125,11 +111,10 @@ class ImageClassifier:
     def logits(self, images: Sequence, *, batch_size: int = 64) -> np.ndarray:
         """Logits of raw pictures: (n, k) float64."""
         return _in_batches(
-            lambda batch: self.logits_from(self.encode(batch)),
+            lambda batch, at: self.logits_from(pixels.encode(batch, self.size, first=at)),
             images,
             batch_size,
-            len(self.classes),
-            self.model,
+            self,
         )
 
     def encode(self, images: Sequence) -> Tensor:
@@ -137,21 +122,21 @@ class ImageClassifier:
 
         Raises: ValueError for another shape, dtype or range.
         """
-        pixels = [self._resize(_picture(image, i)) for i, image in enumerate(images)]
-        return torch.stack(pixels) if pixels else torch.empty(0, 3, self.size, self.size)
+        return pixels.encode(images, self.size)
 
-    def logits_from(self, pixels: Tensor) -> Tensor:
+    def logits_from(self, encoded: Tensor) -> Tensor:
         """Logits (n, k) of encoded pixels (n, 3, size, size); gradients flow back to the pixels."""
-        pixels = pixels.to(self.device)
+        encoded = encoded.to(self.device)
         mean = torch.tensor(self.mean, device=self.device).view(1, 3, 1, 1)
         std = torch.tensor(self.std, device=self.device).view(1, 3, 1, 1)
-        normalised = (pixels - mean) / std
-        return self.model(normalised.contiguous(memory_format=torch.channels_last))
+        normalised = (encoded - mean) / std
+        answer = self.model(normalised.contiguous(memory_format=torch.channels_last))
+        return answer if isinstance(answer, Tensor) else answer.logits  # GoogLeNet in training mode
 
-    def prepare(self, images: Sequence) -> Tensor | Lazy:
+    def prepare(self, images: Sequence) -> Tensor | pixels.Lazy:
         """Encoded pictures one by one, for training: kept in memory when they fit, else made on demand."""
         if len(images) * 3 * self.size**2 * 4 > PREPARED_BYTES:
-            return Lazy(images, lambda some: list(self.encode(some)))
+            return pixels.Lazy(images, lambda image, i: pixels.encode_one(image, self.size, at=i))
         return self.encode(images)
 
     def collate(self, prepared: list[Tensor]) -> Tensor:
@@ -162,9 +147,10 @@ class ImageClassifier:
         """Logits (n, k) of a collated batch, with gradients."""
         return self.logits_from(batch)
 
-    def save(self, folder: str | Path) -> None:
-        """Write a folder: model.safetensors and classifier.json. Never half written."""
-        about = {
+    @property
+    def settings(self) -> dict:
+        """All that turns a raw picture into an answer, but for the network's weights."""
+        return {
             "kind": "image",
             "classes": self.classes,
             "size": self.size,
@@ -172,9 +158,12 @@ class ImageClassifier:
             "std": self.std,
             "architecture": self.architecture,
         }
+
+    def save(self, folder: str | Path) -> None:
+        """Write a folder: model.safetensors and classifier.json. Never half written."""
         with atomic.folder(folder) as temporary:
-            weight_files.write(self.model, Path(temporary) / "model.safetensors")
-            (Path(temporary) / "classifier.json").write_text(json.dumps(about, indent=1))
+            weight_files.write(self.model, temporary / "model.safetensors")
+            saved.seal(temporary, self.settings)
 
     @classmethod
     def load(
@@ -184,9 +173,9 @@ class ImageClassifier:
 
         Args:
             model: a network of the saved shape; needed only where `architecture` was not given.
-        Raises: ModelError when the folder does not hold an image classifier.
+        Raises: ModelError when the folder does not hold an image classifier, or was changed since.
         """
-        about = _about(folder, "image")
+        about = saved.read(folder, "image")
         if model is None:
             if not about["architecture"]:
                 raise ModelError(
@@ -196,7 +185,8 @@ class ImageClassifier:
             from torchvision.models import get_model
 
             # Only the numbers of layers matter here: every weight is read from the file afterwards.
-            model = get_model(about["architecture"], weights=None, num_classes=len(about["classes"]))
+            with torch.random.fork_rng(devices=[]):
+                model = get_model(about["architecture"], weights=None, num_classes=len(about["classes"]))
         weight_files.load(model, weight_files.read(Path(folder) / "model.safetensors"), source=folder)
         return cls(
             model,
@@ -208,15 +198,6 @@ class ImageClassifier:
             device=device,
         )
 
-    def _resize(self, pixels: Tensor) -> Tensor:
-        """(h, w, c) in [0, 1] to (3, size, size); one grey channel is resized once and repeated."""
-        planes = pixels.permute(2, 0, 1)[None]
-        if planes.shape[2:] != (self.size, self.size):
-            planes = nn.functional.interpolate(
-                planes, size=(self.size, self.size), mode="bilinear", antialias=True, align_corners=False
-            ).clamp(0, 1)
-        return planes[0].expand(3, -1, -1)
-
 
 class TextClassifier:
     """Any Hugging Face sequence classifier as a callable on strings.
@@ -225,7 +206,7 @@ class TextClassifier:
         model: an AutoModelForSequenceClassification. A head with another number of classes is replaced.
         tokenizer: its tokenizer.
         classes: k names; class i is logit i.
-        max_tokens: longer texts are cut.
+        max_tokens: longer texts are cut; the marks that a tokenizer puts around a text count too.
         device: "cuda" where there is one, else "cpu".
         seed: start of a fresh head.
     """
@@ -241,12 +222,17 @@ class TextClassifier:
         seed: int = 0,
     ):
         self.classes = _classes(classes)
+        # With room for the marks alone, tokenizers would not cut at all.
+        self.max_tokens = checks.count(max_tokens, name="max_tokens", least=3)
+        positions = getattr(model.config, "max_position_embeddings", None) or 0
+        if 0 < positions < max_tokens:
+            raise ValueError(f"expected max_tokens up to {positions} for this network, got {max_tokens}")
         if parts.head(model)[1].out_features != len(self.classes):
             parts.replace_head(model, len(self.classes), seed=seed)
             model.config.num_labels = model.num_labels = len(self.classes)
         self.device = torch.device(device or _device())
         self.model = model.to(self.device).eval()
-        self.tokenizer, self.max_tokens = tokenizer, max_tokens
+        self.tokenizer = tokenizer
 
     @classmethod
     def bert(
@@ -265,26 +251,16 @@ class TextClassifier:
                 untrained), a local folder, or a name on the Hugging Face hub.
             seed: start of the head, and of every weight when `weights` is "random". MiniLM's published
                 pooler belongs to the head: it was no part of its tuning, so it starts afresh too.
-        Raises: AssetError when the weights are not on this machine.
+        Raises: AssetError when MiniLM is not on this machine; ModelError when a folder or hub name does
+            not give the weights of a whole network.
         """
-        transformers = _transformers()
-        source = str(assets.find("minilm") if weights in ("minilm", "random") else weights)
-        try:
-            with torch.random.fork_rng(devices=[]):
-                torch.manual_seed(seed)
-                if weights == "random":
-                    config = transformers.AutoConfig.from_pretrained(source, num_labels=len(classes))
-                    model = transformers.AutoModelForSequenceClassification.from_config(config)
-                else:
-                    model = transformers.AutoModelForSequenceClassification.from_pretrained(
-                        source, num_labels=len(classes), ignore_mismatched_sizes=True, use_safetensors=True
-                    )
-            tokenizer = transformers.AutoTokenizer.from_pretrained(source)
-        except OSError as error:
-            raise ModelError(
-                f"expected a folder or a hub name with a BERT and safetensors weights, got "
-                f"{weights!r}: {str(error).splitlines()[0]}"
-            ) from error
+        classes = _classes(classes)
+        model, tokenizer = huggingface.load(
+            assets.find("minilm") if weights in ("minilm", "random") else weights,
+            n_classes=len(classes),
+            pretrained=weights != "random",
+            seed=seed,
+        )
         if weights == "minilm":
             parts.restart(model.bert.pooler.dense, std=model.config.initializer_range, seed=seed)
         parts.replace_head(model, len(classes), seed=seed)
@@ -299,11 +275,10 @@ class TextClassifier:
         prepared = self.prepare(texts)
         order = sorted(range(len(prepared)), key=lambda i: len(prepared[i]))
         logits = _in_batches(
-            lambda batch: self.forward(self.collate(batch)),
+            lambda batch, _: self.forward(self.collate(batch)),
             [prepared[i] for i in order],
             batch_size,
-            len(self.classes),
-            self.model,
+            self,
         )
         return logits[np.argsort(order)] if len(order) else logits
 
@@ -324,14 +299,18 @@ class TextClassifier:
 
     def prepare(self, texts: Sequence[str]) -> list[Tensor]:
         """Token numbers of each text, for training; special tokens included, cut at `max_tokens`."""
+        if isinstance(texts, str):
+            raise ValueError("expected a sequence of texts, got one str: hand over [text]")
         texts = list(texts)
         for i, text in enumerate(texts):
             if not isinstance(text, str):
-                raise ValueError(f"expected texts as str, got {type(text).__name__} at position {i}")
+                raise ValueError(
+                    f"expected texts as str, got {type(text).__name__} at position {i}: look there"
+                )
         if not texts:
             return []
         ids = self.tokenizer(texts, truncation=True, max_length=self.max_tokens)["input_ids"]
-        return [torch.tensor(row) for row in ids]
+        return [torch.tensor(row, dtype=torch.long) for row in ids]
 
     def collate(self, prepared: list[Tensor]) -> dict[str, Tensor]:
         """A batch that `forward` takes: padded token numbers and the mask that hides the padding."""
@@ -345,25 +324,29 @@ class TextClassifier:
         """Logits (n, k) of a collated batch, with gradients."""
         return self.model(**batch).logits
 
+    @property
+    def settings(self) -> dict:
+        """All that turns a text into an answer, but for the tokenizer and the network's weights."""
+        return {"kind": "text", "classes": self.classes, "max_tokens": self.max_tokens}
+
     def save(self, folder: str | Path) -> None:
         """Write a folder in the Hugging Face layout, and classifier.json. Never half written."""
-        about = {"kind": "text", "classes": self.classes, "max_tokens": self.max_tokens}
+        huggingface.library()  # quiet
         self.model.config.id2label = dict(enumerate(self.classes))
         self.model.config.label2id = {name: i for i, name in enumerate(self.classes)}
         with atomic.folder(folder) as temporary:
             self.model.save_pretrained(temporary)
             self.tokenizer.save_pretrained(temporary)
-            (Path(temporary) / "classifier.json").write_text(json.dumps(about, indent=1))
+            saved.seal(temporary, self.settings)
 
     @classmethod
     def load(cls, folder: str | Path, *, device: str | None = None) -> "TextClassifier":
-        """Read what `save` wrote. Raises: ModelError when the folder does not hold a text classifier."""
-        about = _about(folder, "text")
-        transformers = _transformers()
-        model = transformers.AutoModelForSequenceClassification.from_pretrained(
-            str(folder), use_safetensors=True
-        )
-        tokenizer = transformers.AutoTokenizer.from_pretrained(str(folder))
+        """Read what `save` wrote.
+
+        Raises: ModelError when the folder does not hold a text classifier, or was changed since.
+        """
+        about = saved.read(folder, "text")
+        model, tokenizer = huggingface.load(folder, n_classes=len(about["classes"]))
         return cls(model, tokenizer, about["classes"], max_tokens=about["max_tokens"], device=device)
 
 
@@ -371,80 +354,36 @@ def fast_bfloat16(device: torch.device) -> bool:
     """Whether the device computes in bfloat16 itself; elsewhere it is emulated, and slower."""
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
-    if device.type == "cpu":
-        return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported()) and torch.cpu._is_avx512_bf16_supported()
-    return False
+    # Which of its private names torch offers depends on its version and on how it was built.
+    instructions = getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)
+    return device.type == "cpu" and torch.backends.mkldnn.is_available() and bool(instructions())
 
 
 def _device() -> str:
     return "cuda" if torch.cuda.is_available() else "cpu"
 
 
-def _transformers():
-    try:
-        import transformers
-    except ImportError as error:
-        raise missing_extra("transformers", "models") from error
-    if os.environ.get("TRUSTLIB_PROGRESS") == "0":
-        transformers.utils.logging.disable_progress_bar()
-    transformers.utils.logging.set_verbosity_error()  # a replaced head is intended, not worth a report
-    return transformers
-
-
 def _classes(classes: Sequence[str]) -> tuple[str, ...]:
-    classes = tuple(str(name) for name in classes)
+    classes = (classes,) if isinstance(classes, str) else tuple(str(name) for name in classes)
     if len(classes) < 2 or len(set(classes)) < len(classes):
         raise ValueError(f"expected two or more different class names, got {classes}")
     return classes
 
 
-def _picture(image, i: int) -> Tensor:
-    """(h, w, 3) float32 in [0, 1]; three equal channels (grey) come back as one."""
-    array = np.asarray(image)
-    if array.ndim != 3 or array.shape[2] != 3 or 0 in array.shape:
-        raise ValueError(
-            f"expected pictures of shape (h, w, 3), got {array.shape} at position {i}: "
-            "repeat a grey picture to three channels"
-        )
-    if array.dtype != np.uint8 and not np.issubdtype(array.dtype, np.floating):
-        raise ValueError(f"expected pictures of dtype uint8 or float, got {array.dtype} at position {i}")
-    if array.dtype != np.uint8 and not (np.isfinite(array).all() and array.min() >= 0 and array.max() <= 1):
-        raise ValueError(
-            f"expected float pictures in [0, 1], got values from {array.min()} to {array.max()} "
-            f"at position {i}: divide by 255, or pass uint8"
-        )
-    if (array[..., 0] == array[..., 1]).all() and (array[..., 1] == array[..., 2]).all():
-        array = array[..., :1]
-    pixels = torch.from_numpy(np.ascontiguousarray(array)).float()
-    return pixels / 255 if array.dtype == np.uint8 else pixels
+def _in_batches(ask: Callable, inputs: Sequence, batch_size: int, classifier) -> np.ndarray:
+    """Ask for logits batch by batch in evaluation mode, without gradients: (n, k) float64.
 
-
-def _in_batches(ask: Callable, inputs: Sequence, batch_size: int, k: int, model: nn.Module) -> np.ndarray:
-    """Ask for logits batch by batch in evaluation mode, without gradients: (n, k) float64."""
-    model.eval()
-    answers = [np.empty((0, k))]
+    `ask` gets a batch and the position of its first input.
+    """
+    checks.count(batch_size, name="batch_size")
+    classifier.model.eval()
+    answers = [np.empty((0, len(classifier.classes)))]
     with torch.inference_mode():
         for at in range(0, len(inputs), batch_size):
-            answers.append(ask(inputs[at : at + batch_size]).double().cpu().numpy())
+            answers.append(ask(inputs[at : at + batch_size], at).double().cpu().numpy())
     return np.concatenate(answers)
 
 
 def _softmax(logits: np.ndarray) -> np.ndarray:
     exponentials = np.exp(logits - logits.max(axis=1, keepdims=True))
     return exponentials / exponentials.sum(axis=1, keepdims=True)
-
-
-def _about(folder: str | Path, kind: str) -> dict:
-    path = Path(folder) / "classifier.json"
-    try:
-        about = json.loads(path.read_text())
-    except (OSError, ValueError) as error:
-        raise ModelError(
-            f"expected a folder written by {kind} classifier's save, got {folder} without a "
-            "readable classifier.json"
-        ) from error
-    if about.get("kind") != kind:
-        raise ModelError(
-            f"expected a saved {kind} classifier in {folder}, got a saved {about.get('kind')} one"
-        )
-    return about

@@ -18,21 +18,32 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import torch
-from torch import Tensor, nn
 
-from trustlib import checkpoints, checks, frozen, parts, progress, weights
+from trustlib import checks, progress
+from trustlib.errors import ModelError, missing_extra
+
+try:
+    import torch
+    from torch import Tensor, nn
+except ImportError as error:
+    raise missing_extra(error.name or "torch", "models") from error
+
+from trustlib import checkpoints, parts, weights
 from trustlib.classifiers import fast_bfloat16
+from trustlib.samples import Samples, batches
 
-KEPT_BYTES = 3 * 2**30  # features of the frozen part are kept when they fit
+CLIP = 1.0  # largest norm of the gradient
 
 
 @dataclass(frozen=True, eq=False)
 class History:
-    """What a fine-tuning run did. Arrays have one entry an epoch; losses are mean cross-entropies in nats.
+    """What a fine-tuning run did. Arrays have one entry an epoch; losses are means over samples, in nats.
 
-    `best_epoch` counts from 0 and is the epoch with the lowest validation loss. With early stopping the
-    weights are those of that epoch, else those of the last one. `recipe` holds all that shaped the run.
+    `train_loss` is what was minimised, smoothing, class weights and penalty included, while the weights
+    moved; `validation_loss` is the plain cross-entropy after the epoch. `best_epoch` counts from 0 and is
+    the first one with the lowest validation loss. With early stopping the weights are those of that epoch,
+    else those of the last one. `seconds` are those since the run was last taken up. `recipe` holds all
+    that shaped the run.
     """
 
     train_loss: np.ndarray
@@ -88,10 +99,11 @@ def finetune(
         task: has `train` and `validation` splits. Its other splits are not looked at.
         train: "head", "last_block" or "all".
         epochs: how often every training sample is seen.
-        learning_rate: at the end of the warm-up; it then falls along a cosine to zero.
+        learning_rate: at the end of the warm-up; it then falls along a cosine to zero. Gradients longer
+            than 1 are cut to 1.
         head_learning_rate: for the fresh head alone; by default the same.
         optimizer: "adamw", or "sgd" with `momentum` (Nesterov's).
-        weight_decay: decoupled, on matrices only.
+        weight_decay: on matrices only; decoupled in AdamW, part of the gradient in SGD.
         l2_penalty: λ in the regularised loss L + λR with R = Σ w² over the trainable matrices.
         batch_size: samples a step. Texts of like length share a batch.
         warmup: the share of all steps in which the learning rate rises from zero.
@@ -108,232 +120,140 @@ def finetune(
             from there.
         seed: order of the samples, augmentation, dropout.
     Returns: History.
-    Raises: ValueError for an option out of range or a task with other classes; ModelError when the
-        checkpoint belongs to another recipe.
+    Raises: ValueError for an option out of range, an empty split or a task with other classes; ModelError
+        when the loss is no number any more, or when the checkpoint belongs to another recipe.
     """
     began = time.perf_counter()
-    _check(
-        classifier,
-        task,
-        epochs,
-        learning_rate,
-        batch_size,
-        label_smoothing,
-        class_weights,
-        optimizer,
-        precision,
-        patience,
-    )
-    views = 1 if augment is None else views or epochs
+    _check(classifier, task, label_smoothing, class_weights, optimizer, precision)
+    views = 1 if augment is None else epochs if views is None else checks.count(views, name="views")
     bf16 = precision == "bfloat16" or (precision == "auto" and fast_bfloat16(classifier.device))
+    rate_of_head = learning_rate if head_learning_rate is None else head_learning_rate
     recipe = {
         "train": train,
-        "epochs": epochs,
-        "learning_rate": learning_rate,
-        "head_learning_rate": head_learning_rate,
+        "epochs": checks.count(epochs, name="epochs"),
+        "learning_rate": checks.positive(learning_rate, name="learning_rate"),
+        "head_learning_rate": checks.positive(rate_of_head, name="head_learning_rate"),
         "optimizer": optimizer,
-        "momentum": momentum,
-        "weight_decay": weight_decay,
-        "l2_penalty": l2_penalty,
-        "batch_size": batch_size,
-        "warmup": warmup,
-        "label_smoothing": label_smoothing,
-        "class_weights": None if class_weights is None else list(class_weights),
-        "augment": getattr(augment, "__name__", None),
+        "momentum": checks.fraction(momentum, name="momentum", closed=True),
+        "weight_decay": _not_negative(weight_decay, name="weight_decay"),
+        "l2_penalty": _not_negative(l2_penalty, name="l2_penalty"),
+        "batch_size": checks.count(batch_size, name="batch_size"),
+        "warmup": checks.fraction(warmup, name="warmup", closed=True),
+        "label_smoothing": float(label_smoothing),
+        "class_weights": None if class_weights is None else [float(weight) for weight in class_weights],
+        "augment": None if augment is None else getattr(augment, "__name__", type(augment).__name__),
         "views": views,
-        "patience": patience,
+        "patience": None if patience is None else checks.count(patience, name="patience"),
         "precision": "bfloat16" if bf16 else "float32",
-        "seed": seed,
-        "classes": list(classifier.classes),
+        "seed": checks.count(seed, name="seed", least=0),
+        "classifier": classifier.settings,
         "start": weights.digest(classifier.model),
         "data": task.train.digest,
         "labels": _digest(task.train.labels),
         "validation": task.validation.digest,
+        "validation_labels": _digest(task.validation.labels),
     }
     model, device = classifier.model, classifier.device
     parameters = parts.freeze(model, train)
-    parts.train_mode(model, train)
-    optimiser = _optimizer(model, optimizer, learning_rate, head_learning_rate, momentum, weight_decay)
-    labels = torch.as_tensor(np.asarray(task.train.labels), device=device)
+    samples = Samples(
+        classifier,
+        task,
+        train=train,
+        augment=augment,
+        views=views,
+        epochs=epochs,
+        keep_features=keep_features,
+        bf16=bf16,
+        seed=seed,
+    )
+    recipe["kept_features"] = samples.cut is not None
+    steps_an_epoch = len(batches(samples.lengths, batch_size, np.random.default_rng(0)))
+    optimiser = _optimizer(model, optimizer, learning_rate, rate_of_head, momentum, weight_decay)
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, _warm_cosine(warmup, epochs * steps_an_epoch))
+    labels = torch.as_tensor(np.asarray(task.train.labels, dtype=np.int64), device=device)
     loss_of = nn.CrossEntropyLoss(
-        weight=None
-        if class_weights is None
-        else torch.tensor(class_weights, dtype=torch.float32, device=device),
+        weight=None if class_weights is None else torch.tensor(recipe["class_weights"], device=device),
         label_smoothing=label_smoothing,
     )
-
-    samples = _Samples(classifier, task, train, augment, views, epochs, keep_features, bf16, seed)
-    batches_an_epoch = len(_batches(samples.lengths, batch_size, np.random.default_rng(0)))
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, _warm_cosine(warmup, epochs * batches_an_epoch))
-    losses, validation_losses, accuracies, best = [], [], [], None
-    first = 0
+    curves, best = {"train_loss": [], "validation_loss": [], "validation_accuracy": []}, None
     if checkpoint is not None and Path(checkpoint).exists():
-        record, best = checkpoints.load(checkpoint, model, optimiser, schedule, recipe)
-        losses, validation_losses, accuracies = (
-            record[k] for k in ("losses", "validation_losses", "accuracies")
-        )
-        first = len(losses)
+        curves, best = checkpoints.load(checkpoint, model, optimiser, schedule, recipe)
+    first = len(curves["train_loss"])
 
     with (
         torch.random.fork_rng(devices=[device] if device.type == "cuda" else []),
-        progress.bar(total=epochs * batches_an_epoch, description=f"fine-tune {train}", unit="batch") as bar,
+        progress.bar(total=epochs * steps_an_epoch, description=f"fine-tune {train}", unit="batch") as bar,
     ):
-        bar.update(first * batches_an_epoch)
+        bar.update(first * steps_an_epoch)
         for epoch in range(first, epochs):
-            if patience is not None and epoch - 1 - int(np.argmin(validation_losses or [0])) >= patience:
+            if patience is not None and _epochs_since_best(curves["validation_loss"]) >= patience:
                 break
             # Every epoch draws from a source of its own, so that a run taken up again draws the same.
             rng = np.random.default_rng([seed, epoch])
             torch.manual_seed(int(rng.integers(2**31)))
             parts.train_mode(model, train)
             total = 0.0
-            for chosen in _batches(samples.lengths, batch_size, rng):
-                with torch.autocast(device.type, dtype=torch.bfloat16, enabled=bf16):
-                    logits = samples.logits(chosen, epoch)  # (batch, k)
-                loss = loss_of(logits.float(), labels[chosen])
+            for chosen in batches(samples.lengths, batch_size, rng):
+                loss = loss_of(samples.logits(chosen, epoch), labels[chosen])  # logits (batch, k)
                 if l2_penalty:
                     loss = loss + l2_penalty * sum((p**2).sum() for p in parameters if p.ndim > 1)
-                optimiser.zero_grad(set_to_none=True)
+                optimiser.zero_grad()
                 loss.backward()
-                nn.utils.clip_grad_norm_(parameters, 1.0)
+                nn.utils.clip_grad_norm_(parameters, CLIP)
                 optimiser.step()
                 schedule.step()
                 total += loss.item() * len(chosen)
                 bar.update()
+            if not math.isfinite(total):
+                raise ModelError(
+                    f"expected a finite loss, got {total} in epoch {epoch}: lower learning_rate, and build "
+                    "the classifier anew, since its weights are spoilt"
+                )
             model.eval()
             validation_loss, accuracy = samples.validate()
-            losses.append(total / len(labels))
-            validation_losses.append(validation_loss)
-            accuracies.append(accuracy)
-            bar.set_postfix(loss=f"{losses[-1]:.3f}", validation=f"{accuracy:.3f}")
-            if patience is not None and validation_loss == min(validation_losses):
+            curves["train_loss"].append(total / len(labels))
+            curves["validation_loss"].append(validation_loss)
+            curves["validation_accuracy"].append(accuracy)
+            bar.set_postfix(loss=f"{curves['train_loss'][-1]:.3f}", validation=f"{accuracy:.3f}")
+            if patience is not None and _epochs_since_best(curves["validation_loss"]) == 0:
                 best = {name: tensor.clone() for name, tensor in model.state_dict().items()}
             if checkpoint is not None:
-                record = {"losses": losses, "validation_losses": validation_losses, "accuracies": accuracies}
-                checkpoints.save(checkpoint, model, optimiser, schedule, recipe, record, best)
+                checkpoints.save(checkpoint, model, optimiser, schedule, recipe, curves, best)
     if best is not None:
         model.load_state_dict(best)
     model.eval()
     return History(
-        np.array(losses),
-        np.array(validation_losses),
-        np.array(accuracies),
-        int(np.argmin(validation_losses)),
-        time.perf_counter() - began,
-        sum(p.numel() for p in parameters),
-        sum(p.numel() for p in model.parameters()),
-        samples.cut is not None,
-        recipe,
+        **{name: np.array(values) for name, values in curves.items()},
+        best_epoch=int(np.argmin(curves["validation_loss"])),
+        seconds=time.perf_counter() - began,
+        n_trainable=sum(p.numel() for p in parameters),
+        n_parameters=sum(p.numel() for p in model.parameters()),
+        kept_features=samples.cut is not None,
+        recipe=recipe,
     )
 
 
-class _Samples:
-    """Training and validation samples as the trainable part meets them: whole, or cut off at its start."""
-
-    def __init__(self, classifier, task, train, augment, views, epochs, keep_features, bf16, seed):
-        self.classifier, self.augment, self.views, self.seed = classifier, augment, views, seed
-        self.prepared = classifier.prepare(task.train.inputs)
-        self.lengths = (
-            np.array([len(sample) for sample in self.prepared])
-            if isinstance(self.prepared, list)
-            else (np.ones(len(self.prepared), dtype=int))
-        )
-        self.validation = classifier.prepare(task.validation.inputs)
-        self.validation_labels = torch.as_tensor(np.asarray(task.validation.labels))
-        self.bf16 = bf16
-        self.cut = None
-        wanted = views < epochs or epochs == 1 if keep_features is None else keep_features
-        if wanted and train != "all":
-            was_training = {module: module.training for module in classifier.model.modules()}
-            classifier.model.eval()
-            self.cut = frozen.find(classifier, self.prepared, train)
-            if self.cut is not None:
-                self._keep(len(self.prepared) * views)
-            for module, training in was_training.items():
-                module.training = training
-
-    def _keep(self, n: int) -> None:
-        """Compute the features of every view, unless they would not fit."""
-        one = frozen.features(self.classifier, [self.prepared[0]], self.cut)[0]
-        if one.numel() * one.element_size() * n > KEPT_BYTES:
-            self.cut = None
-            return
-        with torch.autocast(self.classifier.device.type, dtype=torch.bfloat16, enabled=self.bf16):
-            self.kept = [
-                frozen.features(
-                    self.classifier, [self.view(i, v) for i in range(len(self.prepared))], self.cut
-                )
-                for v in progress.bar(range(self.views), description="keep features", unit="view")
-            ]
-            self.kept_validation = frozen.features(self.classifier, self.validation, self.cut)
-
-    def view(self, i: int, epoch: int) -> Tensor:
-        """Sample i as epoch `epoch` sees it; its augmentation depends on nothing else."""
-        if self.augment is None:
-            return self.prepared[i]
-        key = int(np.random.SeedSequence([self.seed, epoch % self.views, i]).generate_state(1)[0])
-        return self.augment(self.prepared[i], torch.Generator().manual_seed(key))
-
-    def logits(self, chosen: np.ndarray, epoch: int) -> Tensor:
-        if self.cut is not None:
-            kept = self.kept[epoch % self.views]
-            return self.cut.logits([kept[i] for i in chosen])
-        return self.classifier.forward(self.classifier.collate([self.view(i, epoch) for i in chosen]))
-
-    def validate(self) -> tuple[float, float]:
-        """Mean cross-entropy and accuracy on the validation split, in evaluation mode."""
-        logits = []
-        with (
-            torch.no_grad(),
-            torch.autocast(self.classifier.device.type, dtype=torch.bfloat16, enabled=self.bf16),
-        ):
-            for at in range(0, len(self.validation), 64):
-                chosen = range(at, min(at + 64, len(self.validation)))
-                logits.append(
-                    self.cut.logits([self.kept_validation[i] for i in chosen])
-                    if self.cut is not None
-                    else self.classifier.forward(
-                        self.classifier.collate([self.validation[i] for i in chosen])
-                    )
-                )
-        answers = torch.cat(logits).float().cpu()
-        loss = nn.functional.cross_entropy(answers, self.validation_labels).item()
-        return loss, (answers.argmax(1) == self.validation_labels).double().mean().item()
+def _epochs_since_best(losses: list[float]) -> int:
+    return len(losses) - 1 - int(np.argmin(losses)) if losses else 0
 
 
-def _batches(lengths: np.ndarray, batch_size: int, rng: np.random.Generator) -> list[np.ndarray]:
-    """Every sample once, shuffled; samples of like length together, so that little is padding."""
-    order = rng.permutation(len(lengths))
-    pool = 50 * batch_size
-    order = np.concatenate(
-        [
-            part[np.argsort(lengths[part], kind="stable")]
-            for part in (order[at : at + pool] for at in range(0, len(order), pool))
-        ]
-    )
-    batches = [order[at : at + batch_size] for at in range(0, len(order), batch_size)]
-    if len(batches) > 1 and len(batches[-1]) == 1:  # batch norm cannot learn from a single sample
-        batches[-2:] = [np.concatenate(batches[-2:])]
-    return [batches[i] for i in rng.permutation(len(batches))]
-
-
-def _optimizer(model, optimizer, learning_rate, head_learning_rate, momentum, weight_decay):
+def _optimizer(model, optimizer, learning_rate, rate_of_head, momentum, weight_decay):
     """Matrices decay, vectors (biases, norms) do not; the head may have a learning rate of its own."""
     head = set(parts.trainable(model, "head"))
     groups = []
-    for in_head in (False, True):
-        rate = head_learning_rate if in_head and head_learning_rate is not None else learning_rate
+    for in_head, rate in ((False, learning_rate), (True, rate_of_head)):
         chosen = [p for name, p in model.named_parameters() if p.requires_grad and (name in head) == in_head]
-        for matrices in (False, True):
+        for matrices, decay in ((False, 0.0), (True, weight_decay)):
             some = [p for p in chosen if (p.ndim > 1) == matrices]
             if some:
-                groups.append({"params": some, "lr": rate, "weight_decay": weight_decay if matrices else 0.0})
+                groups.append({"params": some, "lr": rate, "weight_decay": decay})
     if optimizer == "sgd":
         return torch.optim.SGD(groups, lr=learning_rate, momentum=momentum, nesterov=momentum > 0, fused=True)
     return torch.optim.AdamW(groups, lr=learning_rate, fused=True)
 
 
 def _warm_cosine(warmup: float, steps: int) -> Callable[[int], float]:
+    """The share of the learning rate at each step: a line up to 1, then half a cosine down to 0."""
     rise = max(1, round(warmup * steps))
     return lambda step: (
         (step + 1) / rise
@@ -342,36 +262,33 @@ def _warm_cosine(warmup: float, steps: int) -> Callable[[int], float]:
     )
 
 
-def _check(
-    classifier,
-    task,
-    epochs,
-    learning_rate,
-    batch_size,
-    label_smoothing,
-    class_weights,
-    optimizer,
-    precision,
-    patience,
-) -> None:
-    checks.count(epochs, name="epochs")
-    checks.count(batch_size, name="batch_size")
-    checks.positive(learning_rate, name="learning_rate")
-    if patience is not None:
-        checks.count(patience, name="patience")
+def _check(classifier, task, label_smoothing, class_weights, optimizer, precision) -> None:
     if tuple(task.classes) != tuple(classifier.classes):
         raise ValueError(
             f"expected a classifier for {task.classes}, got one for {classifier.classes}: "
             "build it with classes=task.classes"
         )
+    for name, split in (("training", task.train), ("validation", task.validation)):
+        if not len(split.labels):
+            raise ValueError(f"expected samples in the {name} split, got none: put some there")
+        checks.labels(split.labels, n_classes=len(task.classes), name=f"labels of the {name} split")
     if not 0 <= label_smoothing < 1:
-        raise ValueError(f"expected label_smoothing in [0, 1), got {label_smoothing}")
-    if class_weights is not None and len(class_weights) != len(task.classes):
-        raise ValueError(f"expected {len(task.classes)} class_weights, got {len(class_weights)}: one a class")
+        raise ValueError(f"expected label_smoothing in [0, 1), got {label_smoothing}: choose 0.1, say")
+    if class_weights is not None:
+        if len(class_weights) != len(task.classes):
+            raise ValueError(
+                f"expected {len(task.classes)} class_weights, got {len(class_weights)}: one a class"
+            )
+        for weight in class_weights:
+            checks.positive(float(weight), name="class_weights")
     if optimizer not in ("adamw", "sgd"):
-        raise ValueError(f"expected optimizer 'adamw' or 'sgd', got {optimizer!r}")
+        raise ValueError(f"expected optimizer 'adamw' or 'sgd', got {optimizer!r}: choose one")
     if precision not in ("auto", "float32", "bfloat16"):
-        raise ValueError(f"expected precision 'auto', 'float32' or 'bfloat16', got {precision!r}")
+        raise ValueError(f"expected precision 'auto', 'float32' or 'bfloat16', got {precision!r}: choose one")
+
+
+def _not_negative(value: float, *, name: str) -> float:
+    return 0.0 if value == 0 else checks.positive(value, name=name)
 
 
 def _digest(labels: np.ndarray) -> str:

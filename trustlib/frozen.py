@@ -75,7 +75,8 @@ def features(classifier, prepared: Sequence, cut: Cut, *, batch_size: int = 64) 
         raise _Reached
 
     hook = cut.at.register_forward_pre_hook(stop)
-    order = sorted(range(len(prepared)), key=lambda i: len(prepared[i]))
+    tokens = lengths(prepared)
+    order = sorted(range(len(prepared)), key=lambda i: tokens[i])
     kept: list[Tensor | None] = [None] * len(prepared)
     try:
         with torch.no_grad():
@@ -93,6 +94,11 @@ def features(classifier, prepared: Sequence, cut: Cut, *, batch_size: int = 64) 
     return kept
 
 
+def lengths(prepared: Sequence) -> list[int]:
+    """Numbers of tokens of prepared texts; ones for pictures, which need not be decoded to say so."""
+    return [len(sample) for sample in prepared] if isinstance(prepared, list) else [1] * len(prepared)
+
+
 def _proposals(model: nn.Module, at: nn.Module, train: str) -> list[Cut]:
     bert = getattr(model, "bert", None)
     if bert is not None and train == "head":
@@ -101,8 +107,8 @@ def _proposals(model: nn.Module, at: nn.Module, train: str) -> list[Cut]:
         return [Cut(at, lambda batch, mask: _from_bert_layer(model, at, batch, mask), _tokens)]
     if train == "head":
         return [
-            Cut(at, lambda batch, mask: at(batch), _all),
             Cut(at, lambda batch, mask: at(batch), _first_token),
+            Cut(at, lambda batch, mask: at(batch), _all),
         ]
     if hasattr(model, "layer4") and hasattr(model, "avgpool") and hasattr(model, "fc"):
         return [Cut(at, lambda batch, mask: model.fc(model.avgpool(at(batch)).flatten(1)), _all)]

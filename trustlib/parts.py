@@ -76,7 +76,7 @@ def _after_the_encoder(model: nn.Module) -> str | None:
     if getattr(getattr(model, encoder), "pooler", None) is not None:
         return f"{encoder}.pooler"
     children = [name for name, child in model.named_children() if any(True for _ in child.parameters())]
-    return children[children.index(encoder) + 1]
+    return next(iter(children[children.index(encoder) + 1 :]), None)
 
 
 def _last_block(model: nn.Module) -> str:
@@ -88,7 +88,7 @@ def _last_block(model: nn.Module) -> str:
         for name, layer in model.named_modules()
         if isinstance(layer, (nn.Sequential, nn.ModuleList))
         and not f"{head_name}.".startswith(f"{name}.")
-        and any(True for _ in layer.parameters())
+        and _weighs(layer)
     ]
     if not stacks:
         raise ModelError(
@@ -97,8 +97,13 @@ def _last_block(model: nn.Module) -> str:
         )
     # The outermost stack with the most weights is the body; nested ones are the insides of its blocks.
     name, body = max(stacks, key=lambda item: sum(p.numel() for p in item[1].parameters()))
-    last = [child for child, block in body.named_children() if any(True for _ in block.parameters())][-1]
+    last = [child for child, block in body.named_children() if _weighs(block)][-1]
     return f"{name}.{last}"
+
+
+def _weighs(layer: nn.Module) -> bool:
+    """Whether a layer holds a matrix; a norm at the end of a stack, as DenseNet has it, is no block."""
+    return any(parameter.ndim > 1 for parameter in layer.parameters())
 
 
 def trainable(model: nn.Module, train: str) -> list[str]:

@@ -1,6 +1,7 @@
 """Weights on disk: safetensors in and out, other people's pickles refused, and a digest of a state."""
 
 import hashlib
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
@@ -16,7 +17,15 @@ def write(model: nn.Module, path: str | Path) -> None:
     """Write every tensor of the model's state to a safetensors file."""
     from safetensors.torch import save_file
 
-    save_file({name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}, path)
+    save_file(copies(model.state_dict()), path)
+
+
+def copies(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors as a file can hold them: on the CPU, contiguous, none sharing memory with another."""
+    return {
+        name: tensor.detach().cpu().clone(memory_format=torch.contiguous_format)
+        for name, tensor in tensors.items()
+    }
 
 
 def read(path: str | Path, *, published: bool = False) -> dict[str, Tensor]:
@@ -45,7 +54,8 @@ def read(path: str | Path, *, published: bool = False) -> dict[str, Tensor]:
         raise ModelError(
             f"expected readable weights in {path.name}, got: {error}; fetch or save them again"
         ) from error
-    return {name: t.float() if t.is_floating_point() else t for name, t in state.items()}
+    half = (torch.float16, torch.bfloat16)
+    return {name: tensor.float() if tensor.dtype in half else tensor for name, tensor in state.items()}
 
 
 def load(model: nn.Module, state: dict[str, Tensor], *, source: str | Path) -> None:
@@ -62,15 +72,21 @@ def load(model: nn.Module, state: dict[str, Tensor], *, source: str | Path) -> N
     except RuntimeError as error:
         first = str(error).splitlines()[1].strip()
         raise ModelError(
-            f"expected the weights of a {type(model).__name__} in {source}, got: {first} "
-            "Choose the network that they were saved from"
+            f"expected the weights of a {type(model).__name__} in {source}, got: {first[:200]}; "
+            "choose the network that they were saved from"
         ) from error
 
 
 def digest(model: nn.Module) -> str:
     """sha256 over every tensor of the state: two models with the same digest are the same model."""
+    return digest_of(model.state_dict())
+
+
+def digest_of(tensors: Mapping[str, Tensor]) -> str:
+    """sha256 over names, types, shapes and values; neither order nor device nor memory layout matters."""
     total = hashlib.sha256()
-    for name, tensor in sorted(model.state_dict().items()):
-        total.update(name.encode())
-        total.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+    for name, tensor in sorted(tensors.items()):
+        total.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
+        values = tensor.detach().cpu().contiguous().reshape(-1)
+        total.update(values.view(torch.uint8).numpy())  # NumPy has no bfloat16, but it has bytes
     return total.hexdigest()

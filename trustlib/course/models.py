@@ -21,7 +21,10 @@ from filelock import FileLock
 from trustlib import assets, atomic
 from trustlib.course import profiles
 
-CODE = ("augment", "classifiers", "finetune", "frozen", "parts", "weights")
+CODE = (
+    *("augment", "classifiers", "finetune", "frozen", "huggingface", "parts", "pixels", "samples"),
+    *("saved", "weights"),
+)
 ASSETS = {"tiny-imagenet": "resnet50-tinyimagenet", "imagenet": "resnet50-imagenet", "minilm": "minilm"}
 
 
