@@ -89,16 +89,24 @@ def _last_block(model: nn.Module) -> str:
         if isinstance(layer, (nn.Sequential, nn.ModuleList))
         and not f"{head_name}.".startswith(f"{name}.")
         and _weighs(layer)
+        and not _inside_a_block(model, name)
     ]
     if not stacks:
         raise ModelError(
             f"expected a network built from stacked blocks, got {type(model).__name__} without any: "
             "choose train='head' or train='all'"
         )
-    # The outermost stack with the most weights is the body; nested ones are the insides of its blocks.
+    # The stack with the most weights is the body; smaller ones are the insides of its blocks.
     name, body = max(stacks, key=lambda item: sum(p.numel() for p in item[1].parameters()))
     last = [child for child, block in body.named_children() if _weighs(block)][-1]
     return f"{name}.{last}"
+
+
+def _inside_a_block(model: nn.Module, name: str) -> bool:
+    """Whether a stack is a branch of a block that the network repeats, as in Inception's modules."""
+    parent = type(model.get_submodule(name.rpartition(".")[0]))
+    alike = sum(type(layer) is parent for layer in model.modules())
+    return parent not in (nn.Sequential, nn.ModuleList) and alike > 1
 
 
 def _weighs(layer: nn.Module) -> bool:
