@@ -119,9 +119,17 @@ def test_a_hung_cell_is_bounded_and_named(tmp_path):
     assert str(done.failure).startswith("cell [1] `import time`: the cell did not finish in its time")
 
 
-def test_a_dead_kernel_is_named(tmp_path):
-    done = kernel.execute(notebook_of("import os\nos._exit(1)"), folder=tmp_path)
-    assert "cell [1] `import os`: the kernel died" in str(done.failure)
+@pytest.mark.parametrize(
+    ("end", "says"),
+    [
+        ("os._exit(3)", "the kernel died with exit status 3"),
+        ("os.kill(os.getpid(), 9)", "the kernel was killed, most often because memory ran out"),
+    ],
+)
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no signals to send")
+def test_a_dead_kernel_is_named(tmp_path, end, says):
+    done = kernel.execute(notebook_of(f"import os, time\ntime.sleep(0.5)\n{end}"), folder=tmp_path)
+    assert str(done.failure) == f"cell [1] `import os, time`: {says}"
 
 
 def test_peak_memory_counts_the_kernel_and_its_children(tmp_path):

@@ -7,6 +7,7 @@ pages.py      a lesson as a page that needs no network, and the index
 lint.py       the standard that every lesson meets
 exercises.py  the exercises of a notebook: stub, solution, check; and running one
 check.py      what an exercise calls: *not yet*, *not quite* with a hint, or *correct*
+answers.py    reference answers of the exercises
 measure.py    comparisons too long for a lesson, kept in data/measured
 models.py     the models that several lessons share, made once and kept
 

@@ -128,7 +128,7 @@ def execute(
         finally:
             _end(thread, processes)
     seconds = time.perf_counter() - start
-    failure = _failure(errors[0], reached[-1] if reached else None) if errors else None
+    failure = _failure(errors[0], reached, processes.exit_status) if errors else None
     return Execution(notebook, seconds, processes.peak_bytes, failure)
 
 
@@ -212,19 +212,20 @@ def _environment(scratch: str, extra: dict[str, str]) -> dict[str, str]:
     return environment | extra
 
 
-def _failure(error: BaseException, reached: tuple[int, str] | None) -> Failure:
-    number, source = reached or (0, "")
+def _failure(error: BaseException, reached: list[tuple[int, str]], exit_status: int | None) -> Failure:
+    number, source = reached[-1] if reached else (0, "")
     lines = [line for line in source.splitlines() if line.strip()]
-    return Failure(number, lines[0].strip() if lines else "", _one_line(error))
+    return Failure(number, lines[0].strip() if lines else "", _one_line(error, exit_status))
 
 
-def _one_line(error: BaseException) -> str:
+def _one_line(error: BaseException, exit_status: int | None) -> str:
     if isinstance(error, CellExecutionError):
         return " ".join(f"{error.ename}: {error.evalue}".split())
     if isinstance(error, CellTimeoutError):
         return "the cell did not finish in its time: see --cell-timeout"
     if isinstance(error, DeadKernelError):
-        return "the kernel died: most often memory ran out"
+        killed = "was killed, most often because memory ran out"
+        return f"the kernel {killed if exit_status == -9 else f'died with exit status {exit_status}'}"
     return " ".join(f"{type(error).__name__}: {error}".split())
 
 
@@ -234,11 +235,19 @@ class _Processes:
     def __init__(self, client: NotebookClient) -> None:
         self._client = client
         self._seen: set[psutil.Process] = set()
+        self._kernel = None
         self.peak_bytes = 0
+
+    @property
+    def exit_status(self) -> int | None:
+        """As of subprocess.Popen: -9 is the signal that ends a process when memory runs out."""
+        return getattr(self._kernel, "returncode", None)
 
     def look(self) -> None:
         """Sum the resident memory of everything alive now and keep the largest sum."""
-        pid = getattr(getattr(self._client.km, "provisioner", None), "pid", None)
+        provisioner = getattr(self._client.km, "provisioner", None)
+        self._kernel = getattr(provisioner, "process", None) or self._kernel
+        pid = getattr(provisioner, "pid", None)
         try:
             if pid:
                 kernel = psutil.Process(pid)
