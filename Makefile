@@ -26,7 +26,7 @@ Set-up makes .venv with Python 3.11 to 3.14 and installs the exact versions of r
   PYTHON=python3.12   another Python than python3 (delete .venv first, to change it later)
   WHEELS=folder       install from this folder, asking no index: make setup WHEELS=folder
                       (the folder is for the system and Python version of the machine that filled it)
-  TORCH=cpu           on Linux without an NVIDIA card, 5 GB less: make setup TORCH=cpu TORCH_INDEX=address
+  TORCH=cpu           on Linux without an NVIDIA card, 4 GB less: make setup TORCH=cpu TORCH_INDEX=address
                       where address is the one after --index-url on pytorch.org's install page, for pip and CPU.
                       Only torch and torchvision come from there, in the versions of requirements.txt, without digests.
                       Tested with stand-in wheels only, not with PyTorch's own index.
@@ -76,8 +76,12 @@ TORCH_SOURCE := $(if $(WHEELS),$(SOURCE),--index-url "$(TORCH_INDEX)")
 # number has changed since, packages may be half-written, and .venv is made again.
 installed = ls .venv/lib/python3*/site-packages | cksum
 
+# In its variables pip splits a list at spaces, so a folder goes there as an address.
+as_address = $(PY) -c 'import sys; from pathlib import Path; print(Path(sys.argv[1]).resolve().as_uri())'
+
 # $(call quietly,command): its words go into a log; if it fails, the errors are shown, or else the end of the log.
-quietly = $(1) >> .venv/setup.log 2>&1 || { { sed -n '/ERROR/,$$p' .venv/setup.log | grep . || tail -n 20 .venv/setup.log; } >&2; \
+quietly = $(1) >> .venv/setup.log 2>&1 || { \
+	{ sed -n '/ERROR/,$$p' .venv/setup.log | grep . || tail -n 20 .venv/setup.log; } >&2; \
 	echo "Set-up stopped. All words of pip are in .venv/setup.log; make setup tries again." >&2; exit 1; }
 
 setup: $(READY)
@@ -116,7 +120,7 @@ $(READY):
 	@$(call quietly,$(PIP) check)
 	@rm -f .venv/unfinished
 	@echo "4/4 Fetching the reviews, unless they are here."
-	@$(if $(WHEELS),PIP_NO_INDEX=1 PIP_FIND_LINKS="`$(PY) -c 'import sys; from pathlib import Path; print(Path(sys.argv[1]).resolve().as_uri())' "$(WHEELS)"`") TRUSTLIB_PROGRESS=0 $(TRUSTLIB) fetch
+	@$(if $(WHEELS),PIP_NO_INDEX=1 PIP_FIND_LINKS="`$(as_address) "$(WHEELS)"`") TRUSTLIB_PROGRESS=0 $(TRUSTLIB) fetch
 	@: > $@
 
 course: $(READY)
@@ -152,7 +156,8 @@ wheels:
 	@name=`"$(PYTHON)" -c "$$CHECK"` && echo "Filling $(WHEELS) for $$name on this kind of system." && mkdir -p "$(WHEELS)"
 	@$(chosen_pins) > "$(WHEELS)/pins.txt"
 	@"$(PYTHON)" -m pip download -q --no-deps --require-hashes -r "$(WHEELS)/pins.txt" -d "$(WHEELS)"
-	@$(if $(filter cpu,$(TORCH)),"$(PYTHON)" -m pip download -q --no-deps --index-url "$(TORCH_INDEX)" `$(torch_pins)` -d "$(WHEELS)")
+	@$(if $(filter cpu,$(TORCH)),"$(PYTHON)" -m pip download -q --no-deps --index-url "$(TORCH_INDEX)" \
+	`$(torch_pins)` -d "$(WHEELS)")
 	@"$(PYTHON)" -m pip download -q --no-deps --no-binary vaderSentiment -d "$(WHEELS)" \
 	`sed -n 's/.*"fetch": "\(vaderSentiment==[^"]*\)".*/\1/p' data/manifest.json`
 	@echo "Now, without a network: make setup WHEELS=$(WHEELS)"
