@@ -56,7 +56,7 @@ LITE = Profile(
     text_weights="minilm",
     text_max_tokens=64,
     reviews={
-        "head": Recipe("head", epochs=10, learning_rate=1e-3),
+        "head": Recipe("head", epochs=20, learning_rate=2e-3),
         "last_block": Recipe("last_block", epochs=2, learning_rate=2e-4, head_learning_rate=1e-3),
         "all": Recipe("all", epochs=1, learning_rate=1e-4, head_learning_rate=5e-4),
     },
