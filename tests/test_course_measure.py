@@ -1,0 +1,116 @@
+"""What make measure writes can be read back, is complete, and says what its recipes were."""
+
+import dataclasses
+import json
+import types
+
+import numpy as np
+import pytest
+
+from trustlib import assets, errors
+from trustlib.course import measure, models, profiles
+
+TEST = types.SimpleNamespace(
+    labels=np.array([0, 1, 1, 0]), groups=np.array(["a", "a", "b", "c"]), digest="d" * 64, inputs=[0, 1, 2, 3]
+)
+RECIPES = {"head": profiles.LITE.cells["head"]}
+RUNS = [("random", "head", "random", seed) for seed in (0, 1)]
+
+
+class Oracle:
+    """Knows every label but the first; the seed says which class it always gives there."""
+
+    def __init__(self, seed):
+        self.seed = seed
+
+    def predict_proba(self, inputs):
+        return np.eye(2)[[self.seed, 1, 1, 0]]
+
+
+@pytest.fixture
+def folder(monkeypatch, tmp_path):
+    monkeypatch.setattr(assets, "data_folder", lambda: tmp_path)
+    lite = dataclasses.replace(profiles.LITE, cells=RECIPES)
+    monkeypatch.setattr(profiles, "LITE", lite)
+    monkeypatch.setattr(profiles, "named", lambda name: lite)
+    monkeypatch.setattr(profiles, "current", lambda: lite)
+    return tmp_path
+
+
+def run(asked):
+    def make(split, arm, weights, seed):
+        asked.append(seed)
+        return Oracle(seed), types.SimpleNamespace(seconds=1.0)
+
+    return list(measure._measure("cells", RUNS, lambda split: TEST, make, RECIPES))
+
+
+def test_answers_survive_the_file(folder):
+    run([])
+    arm = measure.load("cells")["random", "head", "random"]
+    np.testing.assert_array_equal(arm.answers, [[0, 1, 1, 0], [1, 1, 1, 0]])
+    np.testing.assert_array_equal(arm.right, [[1, 1, 1, 1], [0, 1, 1, 1]])
+    np.testing.assert_array_equal(arm.groups, [0, 0, 1, 2])
+    assert arm.recipe == dataclasses.asdict(RECIPES["head"])
+
+
+def test_a_second_run_goes_on_where_the_first_stopped(folder):
+    first, second = [], []
+    run(first)
+    path = folder / "measured" / "cells.json"
+    stored = json.loads(path.read_text())
+    stored["runs"] = stored["runs"][:1]
+    path.write_text(json.dumps(stored))
+    run(second)
+    assert (first, second) == ([0, 1], [1])
+
+
+def test_results_of_other_recipes_are_refused(folder, monkeypatch):
+    run([])
+    other = dataclasses.replace(
+        profiles.LITE, cells={"head": dataclasses.replace(RECIPES["head"], epochs=99)}
+    )
+    monkeypatch.setattr(profiles, "named", lambda name: other)
+    with pytest.raises(errors.DataError, match="measured by today's recipes, got other ones for head"):
+        measure.load("cells")
+
+
+def test_missing_results_name_the_command(folder):
+    with pytest.raises(errors.DataError, match="run make measure"):
+        measure.load("reviews")
+
+
+def test_macro_f1_of_a_worked_case():
+    answers, labels = np.array([0, 0, 1, 1]), np.array([0, 1, 1, 1])
+    # class 0: 2·1/(2+1) = 2/3; class 1: 2·2/(2+3) = 4/5
+    assert measure._macro_f1(answers, labels) == pytest.approx((2 / 3 + 4 / 5) / 2)
+
+
+def test_estimates_of_a_worked_case(folder):
+    run([])
+    arm = measure.load("cells")["random", "head", "random"]
+    assert measure.accuracy(arm).value == pytest.approx(7 / 8)
+    assert measure.difference(arm, arm).value == 0
+    assert measure.macro_f1(arm).value == pytest.approx((1 + _second()) / 2)
+
+
+def _second():
+    """Seed 1 answers 1, 1, 1, 0 to 0, 1, 1, 0: F1 of class 0 is 2·1/(1+2), of class 1 is 2·2/(3+2)."""
+    return (2 / 3 + 4 / 5) / 2
+
+
+@pytest.mark.slow
+def test_a_measured_result_can_be_made_again():
+    """The cheapest arm, trained anew, answers as the stored one did; other processors may round otherwise."""
+    from trustlib import tasks
+
+    stored = measure.load("cells")["random", "head", profiles.LITE.image_weights]
+    classifier, _ = models.cell_inspector("head", seed=0, keep=False)
+    answers = classifier.predict_proba(tasks.solar_cells().test.inputs).argmax(axis=1)
+    assert np.mean(answers == stored.answers[0]) > 0.97
+
+
+@pytest.mark.parametrize("case", ["cells", "reviews"])
+def test_the_stored_results_are_complete(case):
+    for arm in measure.load(case).values():
+        assert arm.answers.shape == (len(measure.SEEDS), len(arm.labels))
