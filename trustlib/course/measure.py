@@ -146,7 +146,8 @@ def difference(a: Measured, b: Measured, *, seed: int = 0) -> estimates.Estimate
 def _macro_f1(answers: np.ndarray, labels: np.ndarray) -> float:
     k = int(max(answers.max(), labels.max())) + 1
     confusion = np.bincount(labels * k + answers, minlength=k * k).reshape(k, k)
-    return float(np.mean(2 * confusion.diagonal() / (confusion.sum(0) + confusion.sum(1))))
+    found = confusion.sum(0) + confusion.sum(1)  # 0 for a class that a resample has lost
+    return float(np.mean(2 * confusion.diagonal() / np.maximum(found, 1)))
 
 
 def _measure(case: str, runs: list, test_split: Callable, make: Callable, recipes) -> Iterator[str]:
