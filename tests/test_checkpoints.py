@@ -1,4 +1,4 @@
-"""A run's state comes back bit for bit, or is refused: another recipe, a damaged file, no checkpoint at all."""
+"""A run's state comes back bit for bit, or is refused: another recipe, a damaged file, no checkpoint."""
 
 import os
 import pickle

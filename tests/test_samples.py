@@ -1,4 +1,4 @@
-"""Batches hold every sample once, samples of like length together; kept features are the frozen part's own."""
+"""Batches hold every sample once, samples of like length together; kept features are the frozen part's."""
 
 import numpy as np
 import pytest
