@@ -49,3 +49,23 @@ def statistics_stand_still(network) -> bool:
     before = network[1].running_mean.clone()
     network(picture)
     return bool((before == network[1].running_mean).all())
+
+
+# Lesson 02
+
+
+def epoch_loss(batch_losses: np.ndarray, batch_sizes: np.ndarray) -> float:
+    """The mean loss over the texts of an epoch, from the mean loss (b,) and the size (b,) of each batch."""
+    return float(np.average(batch_losses, weights=batch_sizes))
+
+
+def attention_weights(scores: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """Softmax of scores (tokens,) over the tokens whose mask (tokens,) is 1; padding gets 0."""
+    open_scores = np.where(mask == 1, scores, -np.inf)
+    large = np.exp(open_scores - open_scores.max())
+    return large / large.sum()
+
+
+def mean_pool(states: np.ndarray, masks: np.ndarray) -> np.ndarray:
+    """(texts, width): the mean of each text's states (texts, tokens, width) where masks (texts, tokens) is 1."""
+    return np.stack([row[mask == 1].mean(axis=0) for row, mask in zip(states, masks, strict=True)])
