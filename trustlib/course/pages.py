@@ -202,6 +202,7 @@ pre { margin: 0; white-space: pre-wrap }
 .code_cell, .rendered_html .highlight { margin: 1rem 0 }
 .prompt { color: var(--quiet); font: .75rem ui-monospace, monospace }
 .output_area { margin: .5rem 0 .5rem .8rem; overflow-x: auto }
+.output_area img { max-width: max(100%, 26rem) }
 .output_error, .output_stderr, .failure { color: var(--bad) }
 details { border: 1px solid var(--line); border-radius: 6px; padding: .5rem .8rem; margin: 1rem 0 }
 summary { cursor: pointer }
