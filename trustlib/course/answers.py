@@ -67,5 +67,5 @@ def attention_weights(scores: np.ndarray, mask: np.ndarray) -> np.ndarray:
 
 
 def mean_pool(states: np.ndarray, masks: np.ndarray) -> np.ndarray:
-    """(texts, width): the mean of each text's states (texts, tokens, width) where masks (texts, tokens) is 1."""
+    """(texts, width): the mean of states (texts, tokens, width) over the tokens where masks is 1."""
     return np.stack([row[mask == 1].mean(axis=0) for row, mask in zip(states, masks, strict=True)])
