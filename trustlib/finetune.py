@@ -204,13 +204,13 @@ def finetune(
                 schedule.step()
                 total += loss.item() * len(chosen)
                 bar.update()
-            if not math.isfinite(total):
-                raise ModelError(
-                    f"expected a finite loss, got {total} in epoch {epoch}: lower learning_rate, and build "
-                    "the classifier anew, since its weights are spoilt"
-                )
             model.eval()
             validation_loss, accuracy = samples.validate()
+            if not math.isfinite(total + validation_loss):
+                raise ModelError(
+                    f"expected finite losses, got {total / len(labels)} in training and {validation_loss} in "
+                    f"validation in epoch {epoch}: lower learning_rate, and build the classifier anew"
+                )
             curves["train_loss"].append(total / len(labels))
             curves["validation_loss"].append(validation_loss)
             curves["validation_accuracy"].append(accuracy)
