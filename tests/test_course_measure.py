@@ -30,6 +30,7 @@ class Oracle:
 @pytest.fixture
 def folder(monkeypatch, tmp_path):
     monkeypatch.setattr(assets, "data_folder", lambda: tmp_path)
+    monkeypatch.setattr(measure, "SEEDS", (0, 1))
     lite = dataclasses.replace(profiles.LITE, cells=RECIPES)
     monkeypatch.setattr(profiles, "LITE", lite)
     monkeypatch.setattr(profiles, "named", lambda name: lite)
@@ -63,6 +64,14 @@ def test_a_second_run_goes_on_where_the_first_stopped(folder):
     path.write_text(json.dumps(stored))
     run(second)
     assert (first, second) == ([0, 1], [1])
+
+
+def test_an_arm_without_its_last_seed_is_left_out(folder):
+    run([])
+    path = folder / "measured" / "cells.json"
+    stored = json.loads(path.read_text())
+    path.write_text(json.dumps(stored | {"runs": stored["runs"][:1]}))
+    assert measure.load("cells") == {}
 
 
 def test_results_of_other_recipes_are_refused(folder, monkeypatch):

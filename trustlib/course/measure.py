@@ -46,48 +46,47 @@ class Measured:
 
 
 def cells() -> Iterator[str]:
-    """Measure the cell inspector: both splits, every arm from pretrained weights, all from random ones."""
+    """Measure the cell inspector: both splits, every arm, from pretrained and from random weights."""
     from trustlib import tasks
 
-    weights = profiles.current().image_weights
-    runs = [
-        (split, arm, start, seed)
-        for split in ("random", "blocks")
-        for seed in SEEDS
-        for arm, start in [*((arm, weights) for arm in profiles.current().cells), ("all", "random")]
-    ]
+    recipes = profiles.current().cells
     yield from _measure(
         "cells",
-        runs,
+        _runs(("random", "blocks"), recipes, profiles.current().image_weights),
         lambda split: tasks.solar_cells(split=split).test,
         lambda split, arm, start, seed: models.cell_inspector(
             arm, weights=start, split=split, seed=seed, keep=False
         ),
-        profiles.current().cells,
+        recipes,
     )
 
 
 def reviews() -> Iterator[str]:
-    """Measure the review reader: every arm from pretrained weights, all from random ones."""
+    """Measure the review reader: every arm, from pretrained and from random weights."""
     from trustlib import tasks
 
-    weights = profiles.current().text_weights
-    runs = [
-        ("random", arm, start, seed)
-        for seed in SEEDS
-        for arm, start in [*((arm, weights) for arm in profiles.current().reviews), ("all", "random")]
-    ]
+    recipes = profiles.current().reviews
     yield from _measure(
         "reviews",
-        runs,
+        _runs(("random",), recipes, profiles.current().text_weights),
         lambda split: tasks.movie_reviews().test,
         lambda split, arm, start, seed: models.review_reader(arm, weights=start, seed=seed, keep=False),
-        profiles.current().reviews,
+        recipes,
     )
+
+
+def _runs(splits, recipes, pretrained: str) -> list[tuple[str, str, str, int]]:
+    """(split, arm, start, seed) of every run; cheap arms first, so that a stopped run leaves whole arms."""
+    starts = (pretrained, "random")
+    return [
+        (split, arm, start, seed) for arm in recipes for split in splits for start in starts for seed in SEEDS
+    ]
 
 
 def load(case: str) -> dict[tuple[str, str, str], Measured]:
     """What was measured of a case ("cells" or "reviews"): (split, arm, starting weights) to Measured.
+
+    Arms that were stopped before their last seed are left out.
 
     Raises: DataError when it was not measured, or by recipes other than the profile's.
     """
@@ -109,6 +108,8 @@ def load(case: str) -> dict[tuple[str, str, str], Measured]:
         arms.setdefault((row["split"], row["arm"], row["weights"]), []).append(row)
     found = {}
     for (split, arm, weights), rows in arms.items():
+        if len(rows) < len(SEEDS):
+            continue
         about = stored["splits"][split]
         found[split, arm, weights] = Measured(
             split,
