@@ -94,7 +94,9 @@ NETWORKS = ["resnet18", "mobilenet_v3_small", "efficientnet_b0", "googlenet"]
 @pytest.mark.parametrize("train", parts.CHOICES)
 def test_torchvision_networks_can_be_fine_tuned(name, train):
     options = {"init_weights": True} if name == "googlenet" else {}
-    model = torchvision.models.get_model(name, weights=None, **options)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        model = torchvision.models.get_model(name, weights=None, **options)
     c = ImageClassifier(model, tiny.CLASSES, size=32)
     if (name, train) == ("googlenet", "last_block"):
         with pytest.raises(ModelError, match="choose train='head' or train='all'"):

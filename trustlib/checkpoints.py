@@ -67,7 +67,8 @@ def _read(path: str | Path) -> tuple[dict, dict[str, Tensor]]:
     try:
         with safe_open(path, framework="pt") as stored:
             about, digest = stored.metadata()["trustlib"], stored.metadata()["sha256"]
-            tensors = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118 (no mapping)
+            # Copies: Windows would not let a file be replaced while tensors are still mapped to it.
+            tensors = {name: stored.get_tensor(name).clone() for name in stored.keys()}
     except (SafetensorError, OSError, KeyError, TypeError) as error:
         raise ModelError(
             f"expected a checkpoint in {path}, got a file that is none ({error}): delete it"

@@ -128,6 +128,7 @@ def finetune(
     views = 1 if augment is None else epochs if views is None else checks.count(views, name="views")
     bf16 = precision == "bfloat16" or (precision == "auto" and fast_bfloat16(classifier.device))
     rate_of_head = learning_rate if head_learning_rate is None else head_learning_rate
+    # All that shapes the weights: checked here, told in the History, and compared with a checkpoint's.
     recipe = {
         "train": train,
         "epochs": checks.count(epochs, name="epochs"),

@@ -16,7 +16,7 @@ NAME = "classifier.json"
 
 def seal(folder: Path, settings: dict) -> None:
     """Write classifier.json beside the files that lie in the folder."""
-    files = sorted(path.name for path in folder.iterdir())
+    files = sorted(path.name for path in folder.iterdir() if path.is_file())
     about = {**settings, "files": files}
     about["sha256"] = _digest(folder, about)
     (folder / NAME).write_text(json.dumps(about, indent=1), encoding="utf-8")
