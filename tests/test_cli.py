@@ -182,6 +182,7 @@ def test_pretrain_takes_its_options_from_its_own_module(monkeypatch, capsys):
 def test_measure_runs_the_cases_that_are_named(monkeypatch, capsys):
     module = types.ModuleType("trustlib.course.measure")
     module.cells, module.reviews = lambda: iter(["a cell"]), lambda: iter(["a review", "another"])
+    module.picture = lambda: None
     monkeypatch.setitem(sys.modules, "trustlib.course.measure", module)
     monkeypatch.setattr("trustlib.course.measure", module, raising=False)
     assert status("measure", "reviews") == 0

@@ -104,6 +104,7 @@ def _measure(options: argparse.Namespace) -> int:
     for case in options.cases or known:
         for line in known[case]():
             print(line, flush=True)
+    measure.picture()
     return 0
 
 

@@ -11,11 +11,12 @@ import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib import metadata
+from pathlib import Path
 
 import numpy as np
 from filelock import FileLock
 
-from trustlib import assets, atomic, estimates
+from trustlib import assets, atomic, estimates, plots
 from trustlib.course import models, profiles
 from trustlib.errors import DataError
 
@@ -90,7 +91,7 @@ def load(case: str) -> dict[tuple[str, str, str], Measured]:
 
     Raises: DataError when it was not measured, or by recipes other than the profile's.
     """
-    path = assets.data_folder() / "measured" / f"{case}.json"
+    path = _path(case)
     if not path.exists():
         raise DataError(f"expected measured results in {path.name}, got no file: run make measure")
     stored = json.loads(path.read_text(encoding="utf-8"))
@@ -144,6 +145,28 @@ def difference(a: Measured, b: Measured, *, seed: int = 0) -> estimates.Estimate
     return estimates.crossed_difference(np.mean, a.right, b.right, groups=a.groups, seed=seed)
 
 
+def picture() -> None:
+    """Draw the accuracy of every measured arm, with its interval, into data/measured/arms.png."""
+    names = {"cells": "solar cells", "reviews": "reviews"}
+    starts = {"random": "random start"}
+    rows = {}
+    for case, name in names.items():
+        if not _path(case).exists():
+            continue
+        for (split, arm, start), measured in load(case).items():
+            where = f"{name}, {split} split" if case == "cells" else name
+            rows[f"{where}: {arm.replace('_', ' ')}, {starts.get(start, start)}"] = accuracy(measured)
+    drawn = plots.estimates(
+        rows, xlabel="accuracy", title=f"Accuracy of every arm, {len(SEEDS)} training seeds each"
+    )
+    with atomic.file(assets.data_folder() / "measured" / "arms.png") as temporary:
+        temporary.write_bytes(plots.png(drawn))
+
+
+def _path(case: str) -> Path:
+    return assets.data_folder() / "measured" / f"{case}.json"
+
+
 def _macro_f1(answers: np.ndarray, labels: np.ndarray) -> float:
     k = int(max(answers.max(), labels.max())) + 1
     confusion = np.bincount(labels * k + answers, minlength=k * k).reshape(k, k)
@@ -153,7 +176,7 @@ def _macro_f1(answers: np.ndarray, labels: np.ndarray) -> float:
 
 def _measure(case: str, runs: list, test_split: Callable, make: Callable, recipes) -> Iterator[str]:
     """Do the runs that are missing, write after each, and yield a line a run."""
-    path = assets.data_folder() / "measured" / f"{case}.json"
+    path = _path(case)
     path.parent.mkdir(parents=True, exist_ok=True)
     tests = {split: test_split(split) for split in dict.fromkeys(run[0] for run in runs)}
     keys = [_key(*run, recipes[run[1]], tests[run[0]].digest) for run in runs]
