@@ -108,6 +108,24 @@ def _second():
     return (2 / 3 + 4 / 5) / 2
 
 
+def test_the_table_has_a_row_an_arm_and_no_gain_without_two_starts(folder):
+    run([])
+    assert list(measure.table())[2:] == [
+        f"| cells, random | head | random | {measure.accuracy(_only())} | {measure.macro_f1(_only())} |  |"
+    ]
+
+
+def _only():
+    (arm,) = measure.load("cells").values()
+    return arm
+
+
+def test_the_picture_is_a_png(folder):
+    run([])
+    measure.picture()
+    assert (folder / "measured" / "arms.png").read_bytes().startswith(b"\x89PNG")
+
+
 @pytest.mark.slow
 def test_a_measured_result_can_be_made_again():
     """The cheapest arm, trained anew, answers as the stored one did; other processors may round otherwise."""
@@ -119,7 +137,16 @@ def test_a_measured_result_can_be_made_again():
     assert np.mean(answers == stored.answers[0]) > 0.97
 
 
-@pytest.mark.parametrize("case", ["cells", "reviews"])
-def test_the_stored_results_are_complete(case):
-    for arm in measure.load(case).values():
-        assert arm.answers.shape == (len(measure.SEEDS), len(arm.labels))
+STORED = sorted(path.stem for path in (assets.data_folder() / "measured").glob("*.json"))
+
+
+@pytest.mark.parametrize("case", STORED)
+def test_stored_results_are_those_of_todays_recipes_and_test_splits(case):
+    from trustlib import tasks
+
+    arms = measure.load(case)
+    assert arms
+    for (split, _, _), arm in arms.items():
+        test = (tasks.solar_cells(split=split) if case == "cells" else tasks.movie_reviews()).test
+        np.testing.assert_array_equal(arm.labels, test.labels)
+        assert arm.answers.shape == (len(measure.SEEDS), len(test))

@@ -145,6 +145,19 @@ def difference(a: Measured, b: Measured, *, seed: int = 0) -> estimates.Estimate
     return estimates.crossed_difference(np.mean, a.right, b.right, groups=a.groups, seed=seed)
 
 
+def table() -> Iterator[str]:
+    """Lines of Markdown: every measured arm, and what its pretrained start adds to a random one."""
+    yield "| case, split | arm | start | accuracy | macro-F1 | pretrained − random start |"
+    yield "|---|---|---|---|---|---|"
+    for case in ("cells", "reviews"):
+        arms = load(case) if _path(case).exists() else {}
+        for (split, arm, start), measured in arms.items():
+            nothing = arms.get((split, arm, "random"))
+            gain = difference(measured, nothing) if start != "random" and nothing is not None else ""
+            where = f"{case}, {split}" if case == "cells" else case
+            yield f"| {where} | {arm} | {start} | {accuracy(measured)} | {macro_f1(measured)} | {gain} |"
+
+
 def picture() -> None:
     """Draw the accuracy of every measured arm, with its interval, into data/measured/arms.png."""
     names = {"cells": "solar cells", "reviews": "reviews"}
