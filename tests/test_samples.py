@@ -112,6 +112,7 @@ def test_kept_features_are_those_of_the_views(lazy, monkeypatch):
     if lazy:
         monkeypatch.setattr("trustlib.classifiers.PREPARED_BYTES", 0)
     c, task = tiny.image_classifier(), tiny.image_task()
+    c.model.train()  # as somebody may have left it; what is kept must not be touched by dropout
     options = {"augment": augment.square, "views": 2, "epochs": 4}
     kept, through_all = (
         make(c, task, keep_features=True, **options),

@@ -131,7 +131,10 @@ def untrained(config, seed=0):
     config.initializer_range = 0.2
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        return AutoModelForSequenceClassification.from_config(config)
+        model = AutoModelForSequenceClassification.from_config(config)
+        # Fresh embeddings of the padding are zero; published ones are not.
+        nn.init.normal_(model.get_input_embeddings().weight.data[0])
+    return model
 
 
 def text_classifier(folder, model=None, **options):

@@ -108,7 +108,7 @@ def finetune(
         batch_size: samples a step. Texts of like length share a batch.
         warmup: the share of all steps in which the learning rate rises from zero.
         label_smoothing: in [0, 1).
-        class_weights: one weight a class in the training loss; their mean should be 1.
+        class_weights: one positive weight a class; the training loss is the mean weighted by them.
         augment: changes one prepared sample (see augment.py). With it, `views` different versions of
             every sample take turns, epoch by epoch; by default there are as many as epochs.
         patience: stop when the validation loss has not fallen for so many epochs, and take the best
