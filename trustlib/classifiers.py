@@ -273,7 +273,8 @@ class TextClassifier:
     def logits(self, texts: Sequence[str], *, batch_size: int = 64) -> np.ndarray:
         """Logits of strings: (n, k) float64. Texts of like length share a batch, so little is padding."""
         prepared = self.prepare(texts)
-        order = sorted(range(len(prepared)), key=lambda i: len(prepared[i]))
+        # Longest first: the memory that a batch leaves free is then large enough for all that follow.
+        order = sorted(range(len(prepared)), key=lambda i: -len(prepared[i]))
         logits = _in_batches(
             lambda batch, _: self.forward(self.collate(batch)),
             [prepared[i] for i in order],

@@ -86,7 +86,8 @@ def features(classifier, prepared: Sequence, cut: Cut, *, batch_size: int = 64) 
 
     hook = cut.at.register_forward_pre_hook(stop)
     tokens = lengths(prepared)
-    order = sorted(range(len(prepared)), key=lambda i: tokens[i])
+    # Longest first: what a batch leaves free is then large enough for all that follow.
+    order = sorted(range(len(prepared)), key=lambda i: -tokens[i])
     kept: list[Tensor | None] = [None] * len(prepared)
     try:
         with torch.no_grad():
