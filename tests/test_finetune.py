@@ -19,6 +19,7 @@ from trustlib import augment, finetune, parts, weights
 from trustlib.classifiers import ImageClassifier
 from trustlib.errors import ModelError
 from trustlib.finetune import History
+from trustlib.samples import batches
 
 KINDS = ("image", "text")
 
@@ -67,8 +68,9 @@ def test_only_what_is_named_changes(kind, keep, train, make):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_network_learns_what_can_be_learned(kind, make):
-    c, task = make(kind), task_of(kind, train=128, validation=40)
-    history = tune(c, task, train="all", epochs=8, learning_rate=0.01 if kind == "image" else 0.003)
+    c, task = make(kind), task_of(kind, train=256, validation=40)
+    rate = 0.02 if kind == "image" else 0.003
+    history = tune(c, task, train="all", epochs=8, batch_size=16, learning_rate=rate)
     assert history.validation_accuracy[-1] > 0.9 and history.train_loss[-1] < 0.3 < history.train_loss[0]
     assert (c.predict_proba(task.validation.inputs).argmax(1) == task.validation.labels).mean() == (
         history.validation_accuracy[-1]
@@ -179,6 +181,20 @@ def test_augmentation_makes_a_difference_and_as_many_views_as_epochs_by_default(
 # Chance
 
 
+def test_each_epoch_has_its_own_order_and_its_own_dropout(make, monkeypatch):
+    seen = []
+
+    def noting(lengths, batch_size, rng):
+        chosen = batches(lengths, batch_size, rng)
+        seen.append([batch.tolist() for batch in chosen] + [torch.rand(1).item()])
+        return chosen
+
+    monkeypatch.setattr(finetune, "batches", noting)
+    tune(make("image"), task_of("image"), epochs=2)
+    _, first, second = seen  # the one before them only counts the batches
+    assert first[:-1] != second[:-1] and first[-1] != second[-1]
+
+
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("train", ["head", "all"])
 def test_the_same_seed_gives_the_same_weights_and_another_seed_others(kind, train, make):
@@ -227,6 +243,7 @@ def one_step(start=None, rate=0.5, **options):
     task, c = tiny.task("image", colours, train=10), linear()
     if start is not None:
         c.model.fc.weight.data = torch.tensor(start, dtype=torch.float32)
+        c.model.fc.bias.data = torch.tensor(BIAS)
     history = tune(c, task, **BY_HAND | {"learning_rate": rate} | options)
     x = task.train.inputs.reshape(10, 3).astype(float)
     return c.model.fc, x, task.train.labels, history
@@ -241,7 +258,7 @@ def test_one_step_of_sgd_is_the_gradient_times_the_rate():
     assert history.train_loss[0] == pytest.approx(math.log(2), abs=1e-6)
 
 
-START = [[0.3, -0.2, 0.1], [-0.1, 0.2, 0.4]]
+START, BIAS = [[0.3, -0.2, 0.1], [-0.1, 0.2, 0.4]], [0.5, -0.25]
 
 
 def test_the_penalty_adds_twice_lambda_w_to_the_gradient_and_lambda_w_squared_to_the_loss():
@@ -271,7 +288,7 @@ def test_weight_decay_in_adamw_is_decoupled():
 @pytest.mark.parametrize("options", [{"label_smoothing": 0.2}, {"class_weights": (0.25, 1.75)}])
 def test_smoothing_and_class_weights_are_those_of_the_formula(options):
     fc, x, y, history = one_step(START, **options)
-    logits = x @ np.array(START).T
+    logits = x @ np.array(START).T + BIAS
     log_probs = logits - np.log(np.exp(logits).sum(1, keepdims=True))
     if "class_weights" in options:  # the weighted mean of -log p[y]
         weight = np.array([0.25, 1.75])[y]
