@@ -258,7 +258,7 @@ def test_one_step_of_sgd_is_the_gradient_times_the_rate():
     assert history.train_loss[0] == pytest.approx(math.log(2), abs=1e-6)
 
 
-START, BIAS = [[0.3, -0.2, 0.1], [-0.1, 0.2, 0.4]], [0.5, -0.25]
+START, BIAS = [[0.3, -0.2, 0.1], [-0.1, 0.2, 0.4]], [0.1, -0.05]
 
 
 def test_the_penalty_adds_twice_lambda_w_to_the_gradient_and_lambda_w_squared_to_the_loss():
