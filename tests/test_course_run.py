@@ -189,7 +189,11 @@ def test_stopping_the_course_leaves_no_kernel(tmp_path, number):
         f"sys.exit(cli.main(['course', '--out', {str(tmp_path / 'out')!r}]))"
     )
     course_process = subprocess.Popen(
-        [sys.executable, "-c", code], stderr=subprocess.PIPE, stdout=subprocess.DEVNULL
+        [sys.executable, "-c", code],
+        stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        # Tests that run in a shell's background inherit a Ctrl-C that is switched off.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     pid = tmp_path / "notebooks" / "pid"
     deadline = time.monotonic() + 60
