@@ -438,7 +438,9 @@ def test_a_run_with_patience_goes_on_to_the_same_end(stopped_after, make, monkey
             tune(make("text"), task, checkpoint=tmp_path / "a", **options)
     for _ in range(2):  # going on; and asking again for a run that is complete
         c = make("text")
+        c.model.train()
         again = tune(c, task, checkpoint=tmp_path / "a", **options)
+        assert not c.model.training
         assert weights.digest(c.model) == weights.digest(uninterrupted.model)
         for name in ("train_loss", "validation_loss", "validation_accuracy", "best_epoch"):
             assert np.array_equal(getattr(again, name), getattr(history, name))

@@ -119,6 +119,7 @@ def test_kept_features_are_those_of_the_views(lazy, monkeypatch):
         make(c, task, keep_features=False, **options),
     )
     c.model.eval()
+    assert kept.cut is not None and through_all.cut is None
     chosen = np.array([3, 0, 21, 7])
     with torch.no_grad():
         logits = [[s.logits(chosen, epoch) for epoch in range(4)] for s in (kept, through_all)]
