@@ -509,7 +509,8 @@ def test_a_run_killed_at_any_point_goes_on_to_the_weights_of_an_uninterrupted_on
     assert ended.returncode == 0, ended.stderr
     for case in json.loads(ended.stdout).values():
         for way, (statuses, digest) in case["ways"].items():
-            killed = {"whole again": 0, "again and again": 3}.get(way, 1)
+            # Random delays may all come too late on a busy machine; the moments above cannot.
+            killed = {"whole again": 0, "at random": 0, "again and again": 3}.get(way, 1)
             assert statuses.count(-9) >= killed and statuses[-1] == 0, (way, statuses)
             assert set(statuses) <= {0, -9}, (way, statuses)
             assert digest == case["whole"], way
