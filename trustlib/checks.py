@@ -12,24 +12,22 @@ from numpy.typing import ArrayLike, NDArray
 SUM_TOLERANCE = 1e-3
 
 
-def probs(probs: ArrayLike, *, name: str = "probs", missing: bool = False) -> NDArray[np.float64]:
+def probs(
+    probs: ArrayLike, *, name: str = "probs", least: int = 1, missing: bool = False
+) -> NDArray[np.float64]:
     """Class probabilities as float64 (n, k), with n >= 1 and k >= 2.
 
     Args:
         probs: (n, k), each in [0, 1], rows summing to 1 within 0.001.
         name: what the message calls the argument.
+        least: how many samples are needed; an interval that resamples them needs 2.
         missing: whether a row may be all NaN, for a sample that nobody judged.
     Raises: ValueError on wrong shape, range or row sums.
 
     >>> probs([[0.9, 0.1], [0.2, 0.8]]).shape
     (2, 2)
     """
-    array = _floats(probs, name)
-    if array.ndim != 2 or array.shape[0] < 1 or array.shape[1] < 2:
-        raise ValueError(
-            f"expected {name} of shape (n, k) with at least 1 row and 2 classes, got {array.shape}; "
-            "pass one row per sample and one column per class"
-        )
+    array = _rows(probs, name, least)
     judged = array[~np.isnan(array).all(axis=1)] if missing else array
     if not np.isfinite(judged).all():
         raise ValueError(f"expected finite {name}, got NaN or infinity; look at the model's outputs")
@@ -46,6 +44,71 @@ def probs(probs: ArrayLike, *, name: str = "probs", missing: bool = False) -> ND
             f"({wrong.size} of {len(sums)} rows are off); apply softmax or divide each row by its sum"
         )
     return array
+
+
+def paired_probs(probs_a: ArrayLike, probs_b: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Two models' probabilities for the same samples, both (n, k) with n >= 2. Raises: ValueError.
+
+    >>> a, b = paired_probs([[0.9, 0.1], [0.2, 0.8]], [[0.6, 0.4], [0.5, 0.5]])
+    """
+    a, b = probs(probs_a, name="probs_a", least=2), probs(probs_b, name="probs_b", least=2)
+    if a.shape != b.shape:
+        raise ValueError(
+            f"expected probs_a and probs_b of one shape, got {a.shape} and {b.shape}; "
+            "let both models answer the same samples"
+        )
+    return a, b
+
+
+def logits(logits: ArrayLike) -> NDArray[np.float64]:
+    """Scores before the softmax as float64 (n, k), finite, with n >= 2 and k >= 2. Raises: ValueError.
+
+    >>> logits([[2, -1], [0, 3]]).dtype
+    dtype('float64')
+    """
+    array = _rows(logits, "logits", 2)
+    if not np.isfinite(array).all():
+        raise ValueError(
+            "expected finite logits, got NaN or infinity; take logarithms of probabilities above 0 only"
+        )
+    return array
+
+
+def numbers(values: ArrayLike, *, name: str, n: int | None = None, least: int = 1) -> NDArray[np.float64]:
+    """Finite numbers as float64 (n,), n given or at least `least`. Raises: ValueError.
+
+    >>> numbers([1, 2], name="losses")
+    array([1., 2.])
+    """
+    array = _floats(values, name)
+    wanted = f"({n},)" if n is not None else f"(n,) with n >= {least}"
+    if array.ndim != 1 or len(array) < least or (n is not None and len(array) != n):
+        raise ValueError(
+            f"expected {name} of shape {wanted}, got {array.shape}; pass one finite number a sample"
+        )
+    wrong = np.flatnonzero(~np.isfinite(array))
+    if len(wrong):
+        raise ValueError(
+            f"expected finite {name}, got {array[wrong[0]]} at position {wrong[0]}; "
+            "pass one finite number a sample"
+        )
+    return array
+
+
+def counts(values: ArrayLike, *, name: str, n: int) -> NDArray[np.int64]:
+    """Whole numbers from 0 up as int64 (n,). Raises: ValueError.
+
+    >>> counts([3, 0], name="n_ratings", n=2)
+    array([3, 0])
+    """
+    array = np.asarray(values)
+    if array.shape != (n,) or array.dtype.kind not in "iu" or array.min() < 0:
+        raise ValueError(
+            f"expected {name} as {n} whole numbers from 0 up, got shape {array.shape} of {array.dtype}"
+            f"{f', the least {array.min()}' if array.dtype.kind in 'iuf' and array.size else ''}; "
+            "pass one count a sample"
+        )
+    return array.astype(np.int64)
 
 
 def labels(
@@ -101,12 +164,13 @@ def classes(classes: Sequence[str] | None, *, n_classes: int) -> tuple[str, ...]
     return tuple(str(name) for name in names)
 
 
-def groups(groups: ArrayLike, *, n: int) -> NDArray[np.int64]:
+def groups(groups: ArrayLike, *, n: int, name: str = "groups") -> NDArray[np.int64]:
     """Group codes as int64 (n,): 0 for the smallest group name, 1 for the next, and so on.
 
     Args:
         groups: (n,), integers or strings; samples with the same value hang together.
         n: how many samples there are.
+        name: what the message calls the argument.
     Raises: ValueError on wrong shape, length, type, or fewer than 2 groups.
 
     >>> groups(["b", "a", "b"], n=3)
@@ -114,13 +178,13 @@ def groups(groups: ArrayLike, *, n: int) -> NDArray[np.int64]:
     """
     array = np.asarray(groups)
     if array.ndim != 1 or len(array) != n:
-        raise ValueError(f"expected groups of shape ({n},), got {array.shape}; pass one for each sample")
+        raise ValueError(f"expected {name} of shape ({n},), got {array.shape}; pass one for each sample")
     if array.dtype.kind not in "iubUS":
-        raise ValueError(f"expected groups as integers or strings, got {array.dtype}; name them with these")
+        raise ValueError(f"expected {name} as integers or strings, got {array.dtype}; name them with these")
     codes = np.unique(array, return_inverse=True)[1].reshape(-1).astype(np.int64)
     if codes.max(initial=0) < 1:
         raise ValueError(
-            "expected at least 2 groups, got 1; one group shows no spread, so collect more of them"
+            f"expected at least 2 {name}, got 1; one alone shows no spread, so collect more of them"
         )
     return codes
 
@@ -170,6 +234,16 @@ def _number(value: float, name: str) -> float:
     if not numeric or not np.isfinite(value):
         raise ValueError(f"expected {name} as a finite number, got {value!r}; pass such a number")
     return float(value)
+
+
+def _rows(values: ArrayLike, name: str, least: int) -> NDArray[np.float64]:
+    array = _floats(values, name)
+    if array.ndim != 2 or array.shape[0] < least or array.shape[1] < 2:
+        raise ValueError(
+            f"expected {name} of shape (n, k) with at least {least} row{'s' * (least > 1)} and 2 classes, "
+            f"got {array.shape}; pass one row per sample and one column per class"
+        )
+    return array
 
 
 def _floats(values: ArrayLike, name: str) -> NDArray[np.float64]:

@@ -1,32 +1,27 @@
 """Every number with its interval: Wilson for a share, bootstrap for the rest, Holm for many p-values.
 
-Bootstrap intervals are percentile intervals, since these respect a statistic's range and the
-lopsidedness of its draws. For m units (rows, or groups where there are groups) the plain one is too
-narrow: by sqrt((m - 1) / m), and by a normal quantile where a t quantile belongs. So its percentiles
-are moved outwards by both (Hesterberg 2015). Where nothing varies, nothing can be resampled and the
-interval has no width: take `proportion` for shares near 0 or 1.
+A share has Wilson's interval. The mean of a loss has a studentised bootstrap interval. Anything else has
+an expanded percentile interval, and so do differences; `intervals` says why, and data/measured/coverage.md
+how often each holds the truth. Where nothing varies, nothing can be resampled and the interval has no
+width: take `proportion` for shares near 0 or 1.
 
-Sources: Wilson (1927); Satterthwaite (1946); Holm (1979); Efron & Tibshirani (1993), chapter 13;
-Davison & Hinkley (1997), section 3.8 (groups); Owen (2007), seeds crossed with samples;
-Hesterberg (2015), section 5.
+Sources: Wilson (1927); Holm (1979); Efron & Tibshirani (1993), chapters 12, 13 and 15; Davison & Hinkley
+(1997), section 3.8 (groups); Owen (2007), seeds crossed with samples; Phipson & Smyth (2010), p-values
+from draws; Hesterberg (2015), section 5.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import ndtr, ndtri, stdtrit
 
-from trustlib import checks
+from trustlib import checks, resampling
+from trustlib.intervals import joint_units, percentile_limits, studentised_limits, wilson_limits
+from trustlib.resampling import N_DRAWS
 
 Array = NDArray[Any]
-N_DRAWS = 2000
-# More units than this are first joined at random: the same interval in seconds, not minutes.
-MOST_UNITS = 10_000
-# Numbers held at once while resampling, so that memory stays near 50 MB.
-CHUNK = 4_000_000
 
 
 @dataclass(frozen=True)
@@ -84,6 +79,42 @@ def proportion(successes: int, n: int, *, level: float = 0.95) -> Estimate:
     return Estimate(successes / n, low, high, n, level)
 
 
+def mean(
+    values: ArrayLike,
+    *,
+    groups: ArrayLike | None = None,
+    seed: int = 0,
+    n_draws: int = N_DRAWS,
+    level: float = 0.95,
+) -> Estimate:
+    """The mean of a loss or another lopsided quantity, with a studentised bootstrap interval.
+
+    Args:
+        values: (n,), one number a sample, n >= 2. For right and wrong answers take `proportion`.
+        groups: (n,), samples that hang together; whole groups are drawn. None: every sample by itself.
+        seed, n_draws, level: as in `bootstrap`.
+    Returns: Estimate. A limit may lie outside the range of the values.
+    Raises: ValueError.
+    Source: Efron & Tibshirani (1993), section 12.5.
+
+    >>> print(mean([0.1, 0.2, 0.3, 1.8] * 25))
+    0.600 [0.470, 0.753]
+    """
+    values = checks.numbers(values, name="values", least=2)
+    n = len(values)
+    codes = None if groups is None else checks.groups(groups, n=n)
+    n_draws = checks.count(n_draws, name="n_draws", least=N_DRAWS)
+    rng = np.random.default_rng(seed)
+    value = float(values.mean())
+    # Each unit's sum of what lies above the mean, and its size; and what their variance is made of.
+    above, size = resampling.unit_table(np.column_stack([values - value, np.ones(n)]), codes, rng).T
+    table = np.column_stack([above, size, above**2, above * size, size**2])
+    means, errors = _ratio(resampling.resampled_units(table, rng=rng, n_draws=n_draws), len(table))
+    error = float(_ratio(table.sum(axis=0)[None], len(table))[1][0])
+    low, high = studentised_limits(value, error, value + means, errors, level=level)
+    return Estimate(value, low, high, n, level)
+
+
 def bootstrap(
     statistic: Callable[..., float],
     *arrays: ArrayLike,
@@ -115,8 +146,8 @@ def bootstrap(
     rng = np.random.default_rng(seed)
     n_draws = checks.count(n_draws, name="n_draws", least=N_DRAWS)
     value = _finite(statistic(*rows))
-    draws = _draws(statistic, rows, codes, rng, n_draws)
-    low, high = percentile_limits(draws, n_units=_n_units(n, codes), level=level)
+    draws = resampling.draws(statistic, rows, codes, rng, n_draws)
+    low, high = percentile_limits(draws, n_units=resampling.n_units(n, codes), level=level)
     return Estimate(value, low, high, n, level)
 
 
@@ -187,10 +218,10 @@ def independent_difference(
         rows = _rows(sample)
         codes = None if groups is None else checks.groups(groups, n=len(rows[0]))
         values.append(_finite(statistic(*rows)))
-        draws.append(_draws(statistic, rows, codes, rng, n_draws))
-        units.append(_n_units(len(rows[0]), codes))
+        draws.append(resampling.draws(statistic, rows, codes, rng, n_draws))
+        units.append(resampling.n_units(len(rows[0]), codes))
         n += len(rows[0])
-    n_units = _joint_units([np.nanvar(each) for each in draws], units)
+    n_units = joint_units([np.nanvar(each) for each in draws], units)
     low, high = percentile_limits(draws[0] - draws[1], n_units=n_units, level=level)
     return Estimate(values[0] - values[1], low, high, n, level)
 
@@ -244,15 +275,15 @@ def crossed_difference(
     by_seed = np.array([_finite(difference(i, slice(None))) for i in range(n_seeds)])
     weights = seed_rng.multinomial(n_seeds, np.full(n_seeds, 1 / n_seeds), size=n_draws) / n_seeds
     if statistic is np.mean and not rows and a.ndim == b.ndim == 2:
-        means = _mean_draws((a.astype(float) - b).T, codes, sample_rng, n_draws)  # (n_draws, seeds)
+        means = resampling.mean_draws((a.astype(float) - b).T, codes, sample_rng, n_draws)  # (n_draws, seeds)
         draws = (weights * means).sum(axis=1)
     else:
-        picks = _resampled_rows(n, codes, sample_rng, n_draws)
+        picks = resampling.resampled_rows(n, codes, sample_rng, n_draws)
         drawn = zip(picks, weights, strict=True)
         draws = np.array([sum(w * difference(i, pick) for i, w in enumerate(ws) if w) for pick, ws in drawn])
     from_seeds = by_seed.var() / n_seeds
     from_samples = max(np.nanvar(draws) - from_seeds, 0.0)
-    n_units = _joint_units([from_seeds, from_samples], [n_seeds, _n_units(n, codes)])
+    n_units = joint_units([from_seeds, from_samples], [n_seeds, resampling.n_units(n, codes)])
     low, high = percentile_limits(draws, n_units=n_units, level=level)
     return Estimate(float(by_seed.mean()), low, high, n, level)
 
@@ -283,97 +314,56 @@ def holm(p_values: ArrayLike) -> NDArray[np.float64]:
     return adjusted
 
 
-def wilson_limits(share: float, n: float, *, level: float = 0.95) -> tuple[float, float]:
-    """Wilson's score limits for a share in [0, 1] of n trials, n > 0; n need not be whole."""
-    z2 = float(ndtri(0.5 + level / 2)) ** 2
-    centre = (share + z2 / (2 * n)) / (1 + z2 / n)
-    half = np.sqrt(z2 * (share * (1 - share) / n + z2 / (4 * n * n))) / (1 + z2 / n)
-    # At a share of 0 or 1 the limit is exact; rounding must not put the value outside its interval.
-    return float(max(0.0, min(centre - half, share))), float(min(1.0, max(centre + half, share)))
+def permutation_p_value(
+    statistic: Callable[..., float],
+    a: ArrayLike,
+    b: ArrayLike,
+    *shared: ArrayLike,
+    groups: ArrayLike | None = None,
+    seed: int = 0,
+    n_draws: int = 9_999,
+) -> float:
+    """How often chance alone would set two models as far apart as they are, on either side.
 
-
-def percentile_limits(draws: Array, *, n_units: float, level: float = 0.95) -> tuple[float, float]:
-    """Expanded percentile limits of draws (n_draws,) from n_units > 1 resampled units, whole or not."""
-    level = checks.fraction(level, name="level")
-    kept = draws[np.isfinite(draws)]
-    if 2 * len(kept) < len(draws):
-        raise ValueError(
-            f"expected a statistic that is finite in most draws, got {len(kept)} of {len(draws)}; "
-            "collect more samples of the rare classes"
-        )
-    reach = stdtrit(n_units - 1, 0.5 + level / 2) * np.sqrt(n_units / (n_units - 1))
-    low, high = np.quantile(kept, [ndtr(-reach), ndtr(reach)])
-    return float(low), float(high)
-
-
-def resampled_sums(table: Any, counts: Array, *, rng: np.random.Generator, n_draws: int) -> Array:
-    """Column sums of a table whose rows are resampled, for all draws at once: (n_draws, columns).
+    If the models were equal, it would not matter which answer to a sample is whose. So the two answers
+    are swapped for a random half of the samples, again and again.
 
     Args:
-        table: (m, columns), dense or scipy.sparse; row i stands for each of counts[i] equal units.
-        counts: (m,), whole numbers; a draw takes counts.sum() units with replacement.
+        statistic: takes a or b and the shared arrays, returns one number; `np.mean` is fast.
+        a, b: (n, ...), row i of both belongs to sample i.
+        shared: (n, ...), such as the labels.
+        groups: (n,), samples that hang together; they are swapped together.
+        seed: the same seed gives the same p-value.
+        n_draws: how many times to swap, at least 999.
+    Returns: (1 + draws at least as far apart) / (1 + n_draws), in (0, 1].
+    Raises: ValueError.
+    Source: Efron & Tibshirani (1993), chapter 15; Phipson & Smyth (2010).
+
+    >>> permutation_p_value(np.mean, [1, 1, 1, 1, 0], [0, 0, 0, 0, 0])  # exactly 2 / 2**4 = 0.125
+    0.1224
     """
-    chances = counts / counts.sum()
-    sums = np.empty((n_draws, table.shape[1]))
-    step = max(1, CHUNK // len(counts))
-    for start in range(0, n_draws, step):
-        size = min(step, n_draws - start)
-        sums[start : start + size] = rng.multinomial(int(counts.sum()), chances, size=size) @ table
-    return sums
-
-
-def _draws(
-    statistic: Callable, rows: list[Array], codes: Array | None, rng: np.random.Generator, n_draws: int
-) -> Array:
-    if statistic is np.mean and len(rows) == 1 and rows[0].ndim == 1:
-        return _mean_draws(rows[0], codes, rng, n_draws)
-    picks = _resampled_rows(len(rows[0]), codes, rng, n_draws)
-    return np.array([statistic(*(array[pick] for array in rows)) for pick in picks], dtype=float)
-
-
-def _mean_draws(values: Array, codes: Array | None, rng: np.random.Generator, n_draws: int) -> Array:
-    """Means of resampled rows of (n,) or (n, columns): (n_draws,) or (n_draws, columns)."""
-    columns = np.asarray(values, dtype=np.float64).reshape(len(values), -1)
-    if codes is None:
-        columns, counts = np.unique(columns, axis=0, return_counts=True)  # 0 and 1 need two rows, not n
-        table = np.column_stack([columns, np.ones(len(columns))])
+    rows = _rows((a, b, *shared))
+    a, b, rest = rows[0], rows[1], rows[2:]
+    if a.shape != b.shape:
+        raise ValueError(f"expected a and b of one shape, got {a.shape} and {b.shape}; pair the answers")
+    n = len(a)
+    codes = np.arange(n) if groups is None else checks.groups(groups, n=n)
+    n_draws = checks.count(n_draws, name="n_draws", least=999)
+    rng = np.random.default_rng(seed)
+    observed = _finite(statistic(a, *rest) - statistic(b, *rest))
+    if statistic is np.mean and not rest and a.ndim == 1:
+        apart = resampling.unit_table((a.astype(float) - b)[:, None], codes, rng)[:, 0]
+        differences = resampling.signed_sums(apart, rng=rng, n_draws=n_draws) / n
     else:
-        table = np.column_stack(
-            [np.bincount(codes, weights=column) for column in (*columns.T, np.ones(len(codes)))]
-        )
-        counts = np.ones(len(table), dtype=np.int64)
-    if len(table) > MOST_UNITS:
-        table, counts = _joined(table, counts, rng)
-    sums = resampled_sums(table, counts, rng=rng, n_draws=n_draws)
-    means = sums[:, :-1] / sums[:, -1:]
-    return means[:, 0] if np.ndim(values) == 1 else means
-
-
-def _joined(table: Array, counts: Array, rng: np.random.Generator) -> tuple[Array, Array]:
-    """Units joined at random into MOST_UNITS larger ones. Joining independent units keeps their spread."""
-    units = rng.permutation(np.repeat(np.arange(len(table)), counts))
-    team = np.arange(len(units)) % MOST_UNITS
-    joined = np.column_stack([np.bincount(team, weights=column[units]) for column in table.T])
-    return joined, np.ones(MOST_UNITS, dtype=np.int64)
-
-
-def _resampled_rows(n: int, codes: Array | None, rng: np.random.Generator, n_draws: int) -> Iterator[Array]:
-    if codes is None:
-        yield from (rng.integers(n, size=n) for _ in range(n_draws))
-        return
-    members = np.split(np.argsort(codes, kind="stable"), np.cumsum(np.bincount(codes))[:-1])
-    for _ in range(n_draws):
-        yield np.concatenate([members[i] for i in rng.integers(len(members), size=len(members))])
-
-
-def _n_units(n: int, codes: Array | None) -> int:
-    return n if codes is None else int(codes.max()) + 1
-
-
-def _joint_units(variances: Sequence[float], units: Sequence[int]) -> float:
-    """How many units two sources of variance are worth together (Satterthwaite 1946)."""
-    worth = sum(variance**2 / (n - 1) for variance, n in zip(variances, units, strict=True))
-    return 1 + sum(variances) ** 2 / worth if worth > 0 else min(units)
+        differences = np.empty(n_draws)
+        for i in range(n_draws):
+            swap = rng.random(codes.max() + 1)[codes] < 0.5
+            swap = swap.reshape(n, *[1] * (a.ndim - 1))
+            first, second = np.where(swap, b, a), np.where(swap, a, b)
+            differences[i] = statistic(first, *rest) - statistic(second, *rest)
+    # The observed difference itself must count as far apart, whatever the rounding of its sum.
+    reached = np.abs(differences) >= abs(observed) * (1 - 1e-9) - 1e-12
+    return float((1 + reached.sum()) / (1 + n_draws))
 
 
 def _rows(arrays: Sequence[ArrayLike]) -> list[Array]:
@@ -392,3 +382,11 @@ def _finite(value: Any) -> float:
             f"expected a statistic that returns a finite number, got {value!r}; try it on its own"
         )
     return float(value)
+
+
+def _ratio(sums: Array, n_units: int) -> tuple[Array, Array]:
+    """Mean and standard error of rows of sums over n_units units of s, w, s squared, s w and w squared."""
+    s, w, ss, sw, ww = sums.T
+    ratio = s / w
+    spread = np.maximum(ss - 2 * ratio * sw + ratio**2 * ww, 0)
+    return ratio, np.sqrt(spread * n_units / (n_units - 1)) / w

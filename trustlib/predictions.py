@@ -112,7 +112,7 @@ def predict(
     probs = []
     for start in progress.bar(range(0, n, batch_size), description="predict", unit="batch"):
         stop = min(start + batch_size, n)
-        probs.append(_answer(predict_proba, split.inputs[start:stop], stop - start, len(classes)))
+        probs.append(ask(predict_proba, split.inputs[start:stop], stop - start, len(classes)))
     return Predictions(
         np.concatenate(probs),
         split.labels,
@@ -123,7 +123,8 @@ def predict(
     )
 
 
-def _answer(predict_proba: Callable[[Any], Any], inputs: Any, n: int, k: int) -> NDArray[np.float64]:
+def ask(predict_proba: Callable[[Any], Any], inputs: Any, n: int, k: int) -> NDArray[np.float64]:
+    """The answers (n, k) to n inputs at once. Raises: ModelError when they have another shape."""
     probs = np.asarray(predict_proba(inputs), dtype=np.float64)
     if probs.shape != (n, k):
         raise ModelError(
