@@ -98,6 +98,40 @@ def test_wrong_groups_are_refused(groups, message):
         checks.groups(groups, n=3)
 
 
+def test_a_part_of_the_contract_is_named_in_the_message():
+    with pytest.raises(ValueError, match="at least 2 units, got 1"):
+        checks.groups([1, 1], n=2, name="units")
+    with pytest.raises(ValueError, match=r"at least 2 rows and 2 classes, got \(1, 2\)"):
+        checks.probs([[0.5, 0.5]], least=2)
+
+
+def test_logits_may_be_any_finite_numbers():
+    np.testing.assert_array_equal(checks.logits([[2, -30], [0, 1]]), [[2.0, -30.0], [0.0, 1.0]])
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: checks.logits([[1.0, np.inf]] * 2), "finite logits, got NaN or infinity"),
+        (lambda: checks.logits([[1.0, 2.0]]), "logits of shape .* at least 2 rows"),
+        (lambda: checks.logits([1.0, 2.0]), r"got \(2,\)"),
+        (lambda: checks.numbers([1, 2], name="losses", n=3), r"losses of shape \(3,\), got \(2,\)"),
+        (lambda: checks.numbers([], name="losses"), r"losses of shape \(n,\) with n >= 1, got \(0,\)"),
+        (lambda: checks.numbers([1, -np.inf, 2], name="losses"), "finite losses, got -inf at position 1"),
+        (lambda: checks.numbers(["a"], name="losses"), "losses as an array of numbers"),
+        (lambda: checks.counts([1, 2], name="m", n=3), r"m as 3 whole numbers from 0 up, got shape \(2,\)"),
+        (lambda: checks.counts([1, -2], name="m", n=2), "got shape .* of int64, the least -2"),
+        (lambda: checks.counts([1.0, 2.0], name="m", n=2), "of float64"),
+        (lambda: checks.counts([True, False], name="m", n=2), "of bool"),
+        (lambda: checks.counts([], name="m", n=2), r"got shape \(0,\)"),
+        (lambda: checks.paired_probs([[1, 0]] * 2, [[1, 0]] * 3), r"one shape, got \(2, 2\) and \(3, 2\)"),
+    ],
+)
+def test_wrong_arrays_are_refused_by_name(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()
+
+
 def test_numbers_are_checked_and_named():
     assert checks.positive(np.float32(2), name="sigma") == 2.0
     assert checks.fraction(0, name="smoothing", closed=True) == 0.0

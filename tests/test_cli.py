@@ -190,7 +190,64 @@ def test_measure_runs_the_cases_that_are_named(monkeypatch, capsys):
     assert status("measure") == 0
     assert capsys.readouterr().out == "a cell\na review\nanother\n"
     assert status("measure", "weather") == 2
-    assert "expected cells or reviews, got 'weather'" in capsys.readouterr().err
+    assert "expected cells or reviews, or a file, got 'weather'" in capsys.readouterr().err
+
+
+FILE = "label,p_no,p_yes,group\n" + "no,0.9,0.1,a\nyes,0.3,0.7,a\nyes,0.6,0.4,b\n" * 8
+
+
+def test_measure_prints_the_table_of_a_file(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    for name in ("answers.csv", "other.csv"):
+        (tmp_path / name).write_text(FILE)
+    assert status("measure", "answers.csv") == 0
+    grouped = capsys.readouterr().out
+    assert grouped.startswith("24 samples, 2 classes, 2 groups")
+    assert "accuracy             0.667 [" in grouped
+    assert status("measure", "--no-groups", "answers.csv", "--calibration", "other.csv") == 0
+    alone = capsys.readouterr().out
+    assert "taken for independent" in alone
+    assert "conformal sets" in alone and "conformal sets" not in grouped
+
+
+def test_the_courses_cases_go_before_files_of_their_name(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "reviews").write_text("a file of another kind")
+    module = types.ModuleType("trustlib.course.measure")
+    module.cells = module.reviews = lambda: iter(["a review"])
+    module.picture = lambda: None
+    monkeypatch.setitem(sys.modules, "trustlib.course.measure", module)
+    monkeypatch.setattr("trustlib.course.measure", module, raising=False)
+    assert status("measure", "reviews") == 0
+    assert capsys.readouterr().out == "a review\n"
+    assert status("measure", "./reviews") == 1
+    assert "ends in .npz or .csv, got reviews" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["missing.csv"], 1, "expected to read missing.csv, got: No such file or directory"),
+        (["answers.csv", "--calibration", "missing.npz"], 1, "expected to read missing.npz"),
+        (["broken.csv"], 1, "column p_no, line 2 of broken.csv, got 'x'"),
+        (["single.csv"], 1, "at least 2 rows and 2 classes, got (1, 2)"),
+        (["bare.csv", "--groups"], 1, "expected groups in the file, got none"),
+        (["answers.csv", "cells"], 2, "expected answers.csv alone, got more"),
+        (["answers.csv", "--show"], 2, "expected answers.csv alone, got more"),
+        (["--groups"], 2, "expected a FILE with --calibration or --groups, got none"),
+        (["cells", "--calibration", "answers.csv"], 2, "expected a FILE with --calibration"),
+    ],
+)
+def test_measure_says_what_is_wrong_with_a_file(tmp_path, monkeypatch, capsys, arguments, code, message):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "answers.csv").write_text(FILE)
+    (tmp_path / "broken.csv").write_text("label,p_no,p_yes\nno,x,0.1\n")
+    (tmp_path / "single.csv").write_text("label,p_no,p_yes\nno,0.9,0.1\n")
+    (tmp_path / "bare.csv").write_text("label,p_no,p_yes\n" + "no,0.9,0.1\n" * 9)
+    assert status("measure", *arguments) == code
+    shown = capsys.readouterr()
+    assert message in shown.err
+    assert shown.out == ""
 
 
 # Doctor

@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
-from scipy.stats import binomtest, norm, t
+from scipy.stats import binomtest, kstest, norm, t, ttest_rel
 from scipy.stats import bootstrap as scipy_bootstrap
+from scipy.stats import permutation_test as scipy_permutation_test
 
 from trustlib import estimates
 from trustlib.estimates import Estimate
@@ -48,7 +49,7 @@ def test_proportion_refuses_impossible_counts(successes, n, message):
 
 
 def test_bootstrap_of_a_mean_reaches_the_t_interval():
-    # For a mean, the expanded percentile interval is the t interval but for the draws' own noise.
+    # For a mean of normal values, the studentised interval is the t interval but for the draws' own noise.
     values = np.random.default_rng(3).normal(5, 2, size=40)
     estimate = estimates.bootstrap(np.mean, values, n_draws=20_000)
     half = t.ppf(0.975, 39) * values.std(ddof=1) / np.sqrt(40)
@@ -117,10 +118,12 @@ def test_copies_of_a_sample_in_one_group_add_no_certainty():
 def test_groups_of_different_size_are_weighed_by_their_size():
     # Two groups, 1 and 3 rows, all 0 and all 1: a draw of both gives 3/4, else 0 or 1.
     values, groups = [0, 1, 1, 1], ["a", "b", "b", "b"]
-    for statistic in (np.mean, lambda v: v.mean()):
-        estimate = estimates.bootstrap(statistic, values, groups=groups, level=0.5)
-        assert estimate.value == 0.75
-        assert limits(estimate) == (0.0, 1.0)
+    estimate = estimates.bootstrap(lambda v: v.mean(), values, groups=groups, level=0.5)
+    assert (estimate.value, *limits(estimate)) == (0.75, 0.0, 1.0)
+    # Sums above the mean are -3/4 and 3/4: a standard error of 3/8. The draw of 0 twice is 3/4 off, has no
+    # error of its own, and is measured in half of that: 4 of them, so 4 x 3/8 to both sides.
+    estimate = estimates.bootstrap(np.mean, values, groups=groups)
+    assert (estimate.value, *limits(estimate)) == pytest.approx((0.75, -0.75, 2.25))
 
 
 def test_many_units_are_joined_without_changing_the_interval():
@@ -156,6 +159,12 @@ def test_draws_without_a_value_are_left_out():
         (lambda: estimates.independent_difference(np.mean, [1, 2], ([1, 2],)), "expected a tuple"),
         (lambda: estimates.crossed_difference(np.mean, [[1, 2]], [[1, 2]]), "at least 2 seeds"),
         (lambda: estimates.crossed_difference(np.mean, [1, 2], [1, 2]), "at least 2 seeds"),
+        (lambda: estimates.permutation_p_value(np.mean, [1, 2], [1, 2, 3]), "same number of rows"),
+        (lambda: estimates.permutation_p_value(np.mean, [1, 2], [[1, 2], [3, 4]]), "a and b of one shape"),
+        (lambda: estimates.permutation_p_value(np.mean, [1], [2]), "at least 2"),
+        (lambda: estimates.permutation_p_value(np.mean, [1, np.nan], [1, 2]), "finite number"),
+        (lambda: estimates.permutation_p_value(np.mean, [1, 2], [1, 2], n_draws=10), "from 999 up, got 10"),
+        (lambda: estimates.permutation_p_value(np.mean, [1, 2], [1, 2], groups=[1, 1]), "at least 2 groups"),
         (lambda: estimates.holm([0.5, 1.2]), r"in \[0, 1\]"),
         (lambda: estimates.holm([]), r"shape \(m,\)"),
         (lambda: estimates.holm([np.nan]), r"in \[0, 1\]"),
@@ -259,6 +268,84 @@ def test_holm_does_not_depend_on_the_order():
     p = np.random.default_rng(0).uniform(size=12)
     order = np.random.default_rng(1).permutation(12)
     np.testing.assert_array_equal(estimates.holm(p)[order], estimates.holm(p[order]))
+
+
+def test_swapping_answers_by_hand():
+    # Differences 1, 1, 1, 1, 0: only all four to one side are as far apart, 2 of 16 ways.
+    p = estimates.permutation_p_value(np.mean, [1, 1, 1, 1, 0], [0, 0, 0, 0, 0])
+    assert p == pytest.approx(2 / 16, abs=0.01)
+    assert (p * 10_000) % 1 == pytest.approx(0, abs=1e-6)
+
+
+@pytest.mark.parametrize(("only_a", "only_b"), [(12, 4), (9, 7), (3, 3)])
+def test_swapping_right_and_wrong_is_the_exact_mcnemar_test(only_a, only_b):
+    a = np.repeat([1, 0, 1, 0], [only_a, only_b, 20, 5])
+    b = np.repeat([0, 1, 1, 0], [only_a, only_b, 20, 5])
+    exact = binomtest(only_a, only_a + only_b).pvalue
+    assert estimates.permutation_p_value(np.mean, a, b) == pytest.approx(exact, abs=0.015)
+
+
+def test_swapping_agrees_with_scipy():
+    rng = np.random.default_rng(0)
+    a, b = rng.exponential(size=(2, 60)) + [[0.25], [0.0]]
+    expected = scipy_permutation_test(
+        (a, b),
+        lambda a, b, axis: a.mean(axis=axis) - b.mean(axis=axis),
+        permutation_type="samples",
+        vectorized=True,
+        rng=1,
+    )
+    assert estimates.permutation_p_value(np.mean, a, b) == pytest.approx(expected.pvalue, abs=0.015)
+
+
+def test_swapping_for_any_statistic_agrees_with_the_fast_mean():
+    rng = np.random.default_rng(1)
+    a, b, weights = rng.normal(0.2, 1, 40), rng.normal(size=40), np.ones(40)
+    groups = np.arange(40) // 4
+    for given in (None, groups):
+        fast = estimates.permutation_p_value(np.mean, a, b, groups=given)
+        slow = estimates.permutation_p_value(
+            lambda v, w: (v * w).mean(), a, b, weights, groups=given, n_draws=1999
+        )
+        assert fast == pytest.approx(slow, abs=0.035)
+
+
+def test_copies_in_one_group_make_no_difference_more_certain():
+    rng = np.random.default_rng(2)
+    a, b = rng.normal(0.4, 1, 25), rng.normal(size=25)
+    once = estimates.permutation_p_value(np.mean, a, b)
+    copies = [np.repeat(x, 8) for x in (a, b)]
+    assert estimates.permutation_p_value(
+        np.mean, *copies, groups=np.repeat(np.arange(25), 8)
+    ) == pytest.approx(once, abs=0.015)
+    assert estimates.permutation_p_value(np.mean, *copies) < once / 10
+
+
+def test_swapping_equal_answers_finds_nothing_and_swapping_the_models_changes_nothing():
+    rng = np.random.default_rng(3)
+    a, b = rng.random(30) < 0.8, rng.random(30) < 0.6
+    assert estimates.permutation_p_value(np.mean, a, a) == 1.0
+    assert estimates.permutation_p_value(np.mean, a, b) == estimates.permutation_p_value(np.mean, b, a)
+    # Sums of 0.1 differ in their last bit with the order of the signs; they are as far apart all the same.
+    assert estimates.permutation_p_value(np.mean, [0.1, 0.2, 0.3], [0.0, 0.0, 0.0]) == pytest.approx(
+        0.25, abs=0.02
+    )
+
+
+def test_very_many_samples_are_swapped_in_teams():
+    rng = np.random.default_rng(4)
+    a, b = rng.normal(size=(2, 30_000))
+    expected = ttest_rel(a, b).pvalue
+    assert estimates.permutation_p_value(np.mean, a, b) == pytest.approx(expected, abs=0.02)
+
+
+def test_p_values_of_equal_models_are_uniform():
+    rng = np.random.default_rng(5)
+    p = [
+        estimates.permutation_p_value(np.mean, *rng.exponential(size=(2, 20)), n_draws=999)
+        for _ in range(400)
+    ]
+    assert kstest(p, "uniform").pvalue > 0.01
 
 
 @pytest.mark.slow

@@ -11,12 +11,12 @@ HOUSE = Path(__file__).parents[1] / "trustlib"
 # From the ground up; a module may import from its own floor and below.
 FLOORS = (
     {"trustlib", "errors", "checks", "atomic", "progress", "resampling", "intervals", "estimates", "ranking"}
-    | {"predictions", "accuracy", "calibration"},
+    | {"predictions", "predictions_csv", "accuracy", "calibration"},
     set(),  # probing: comes with later lessons
     {"assets", "tasks", "tiny_imagenet", "parts", "weights", "checkpoints", "frozen", "augment"}
     | {"pixels", "huggingface", "saved", "classifiers", "samples", "finetune"}
     | {"crops", "student", "pretraining"},
-    {"plots", "course", "doctor", "cli", "__main__"},
+    {"plots", "summary", "course", "doctor", "cli", "__main__"},
 )
 NETWORKS = {
     "parts",
@@ -81,7 +81,9 @@ def test_importing_trustlib_loads_nothing_else():
 
 
 @pytest.mark.parametrize(
-    "module", ["trustlib.accuracy", "trustlib.predictions", "trustlib.tasks", "trustlib.cli"]
+    "module",
+    ["trustlib.accuracy", "trustlib.calibration", "trustlib.predictions", "trustlib.tasks"]
+    + ["trustlib.summary", "trustlib.cli"],
 )
 def test_the_lower_floors_and_the_command_load_no_network_code(module):
     assert not loaded_by(module) & set(HEAVY)

@@ -33,9 +33,10 @@ def split(n=10):
     return Split("test", inputs, (inputs > 0.5).astype(int), np.array([f"s{i}" for i in range(n)]))
 
 
-def test_saved_predictions_come_back_equal(tmp_path):
+@pytest.mark.parametrize("name", ["answers.npz", "answers.csv", "ANSWERS.CSV", "a.NPZ"])
+def test_saved_predictions_come_back_equal(tmp_path, name):
     before = full()
-    after = Predictions.load(before.save(tmp_path / "new" / "answers.npz"))
+    after = Predictions.load(before.save(tmp_path / "new" / name))
     assert after.classes == ("no", "yes")
     assert len(after) == 3
     for name in ("probs", "labels", "ids", "human_probs", "groups"):
@@ -43,8 +44,9 @@ def test_saved_predictions_come_back_equal(tmp_path):
         assert getattr(after, name).dtype == getattr(before, name).dtype
 
 
-def test_what_is_not_known_stays_none(tmp_path):
-    after = Predictions.load(Predictions(PROBS, [0, 1, 1], ("no", "yes")).save(tmp_path / "answers.npz"))
+@pytest.mark.parametrize("name", ["answers.npz", "answers.csv"])
+def test_what_is_not_known_stays_none(tmp_path, name):
+    after = Predictions.load(Predictions(PROBS, [0, 1, 1], ("no", "yes")).save(tmp_path / name))
     assert (after.ids, after.human_probs, after.groups) == (None, None, None)
 
 
@@ -71,9 +73,18 @@ def test_fields_that_do_not_belong_together_are_refused(fields, message):
         Predictions(**(good | fields))
 
 
-def test_only_npz_files_are_written(tmp_path):
-    with pytest.raises(ValueError, match="ends in .npz, got answers.csv"):
-        full().save(tmp_path / "answers.csv")
+def test_only_npz_and_csv_files_are_written_and_read(tmp_path):
+    for use in (full().save, Predictions.load):
+        with pytest.raises(ValueError, match="ends in .npz or .csv, got answers.json"):
+            use(tmp_path / "answers.json")
+
+
+def test_arrays_that_another_tool_saved_are_enough(tmp_path):
+    path = tmp_path / "other.npz"
+    np.savez(path, probs=PROBS.astype(np.float32), labels=np.array([0, 1, 1], dtype=np.uint8), epoch=3)
+    after = Predictions.load(path)
+    assert after.classes == ("0", "1")
+    np.testing.assert_allclose(after.probs, PROBS, atol=1e-7)
 
 
 def test_other_files_are_refused_when_loading(tmp_path):
@@ -82,7 +93,7 @@ def test_other_files_are_refused_when_loading(tmp_path):
     np.savez(arrays, other=PROBS)
     np.savez(pickled, probs=PROBS, labels=[0, 1, 1], classes=np.array(["no", "yes"], dtype=object))
     for path in (text, arrays, pickled):
-        with pytest.raises(DataError, match=f"saved by trustlib in {path.name}"):
+        with pytest.raises(DataError, match=f"as saved by trustlib in {path.name}"):
             Predictions.load(path)
     with pytest.raises(FileNotFoundError):
         Predictions.load(tmp_path / "missing.npz")

@@ -1,4 +1,4 @@
-"""What the design promises in seconds. For a quiet machine: `make bench` runs these, `make test` does not."""
+"""What is promised in seconds and bytes. For a quiet machine: `make bench` runs these, not `make test`."""
 
 import subprocess
 import sys
@@ -29,3 +29,33 @@ def test_importing_trustlib_takes_less_than_50_ms():
 @pytest.mark.bench
 def test_help_takes_less_than_half_a_second():
     assert fastest([sys.executable, "-m", "trustlib", "--help"]) < 0.5
+
+
+MILLION = """
+import resource, sys, time
+import numpy as np
+from trustlib import {module}
+
+rng = np.random.default_rng(0)
+labels = rng.integers(0, 10, 1_000_000)
+probs = rng.random((1_000_000, 10)) + np.eye(10)[labels]
+probs /= probs.sum(axis=1, keepdims=True)
+groups = {groups}
+start = time.perf_counter()
+result = {module}.evaluate(probs, labels, groups=groups)
+used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+print(time.perf_counter() - start, used * (1 if sys.platform == "darwin" else 1024))
+"""
+
+
+@pytest.mark.bench
+@pytest.mark.parametrize("groups", ["None", "np.arange(1_000_000) // 4"], ids=["alone", "groups"])
+@pytest.mark.parametrize("module", ["accuracy", "calibration"])
+def test_a_million_answers_in_ten_classes_take_less_than_ten_seconds_and_two_gigabytes(module, groups):
+    program = MILLION.format(module=module, groups=groups)
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, check=True, capture_output=True, text=True
+    )
+    seconds, memory = map(float, done.stdout.split())
+    assert seconds < 10
+    assert memory < 2e9

@@ -9,6 +9,7 @@ from pathlib import Path
 import trustlib
 from trustlib import errors
 
+CASES = ("cells", "reviews")  # what the course measures itself
 OUR_ERRORS = (errors.AssetError, errors.DataError, errors.ModelError, errors.MissingExtra)
 
 
@@ -63,9 +64,24 @@ def _parser() -> argparse.ArgumentParser:
     fetch.add_argument("names", nargs="*", metavar="NAME", help="default: all that can be fetched")
     fetch.set_defaults(command=_fetch)
 
-    measure = commands.add_parser("measure", help="make the measured comparisons of data/measured again")
-    measure.add_argument("cases", nargs="*", metavar="CASE", help="cells or reviews; default: both")
-    measure.add_argument("--show", action="store_true", help="print the stored results and stop")
+    measure = commands.add_parser(
+        "measure", help="measure a file of answers, or make the comparisons of data/measured again"
+    )
+    measure.add_argument(
+        "what",
+        nargs="*",
+        metavar="FILE",
+        help="one .npz or .csv of probabilities and labels; or cells and reviews, the course's own (default)",
+    )
+    measure.add_argument("--show", action="store_true", help="print the stored results of the cases and stop")
+    measure.add_argument(
+        "--calibration", type=Path, metavar="FILE", help="the model's answers to a calibration split"
+    )
+    measure.add_argument(
+        "--groups",
+        action=argparse.BooleanOptionalAction,
+        help="intervals that resample the groups of FILE; default: where it has some",
+    )
     measure.set_defaults(command=_measure, parser=measure)
 
     commands.add_parser("pretrain", help="train ResNet-50 on Tiny ImageNet", add_help=False)
@@ -96,17 +112,48 @@ def _fetch(options: argparse.Namespace) -> int:
 
 
 def _measure(options: argparse.Namespace) -> int:
+    files = [word for word in options.what if _is_file(word)]
+    if files:
+        if len(options.what) > 1 or options.show:
+            options.parser.error(f"expected {files[0]} alone, got more; measure one file at a time")
+        return _measure_file(Path(files[0]), options)
+    if options.calibration is not None or options.groups is not None:
+        options.parser.error("expected a FILE with --calibration or --groups, got none")
+    return _measure_cases(options)
+
+
+def _is_file(word: str) -> bool:
+    """Whether a word of `trustlib measure` names a file of answers; the course's cases go first."""
+    return word not in CASES and (word.lower().endswith((".npz", ".csv")) or Path(word).exists())
+
+
+def _measure_file(path: Path, options: argparse.Namespace) -> int:
+    from trustlib import summary
+    from trustlib.predictions import Predictions
+
+    try:
+        answers, split = (p and Predictions.load(p) for p in (path, options.calibration))
+        for line in summary.table(answers, calibration_split=split, grouped=options.groups):
+            print(line)
+    except OSError as error:
+        raise errors.DataError(f"expected to read {error.filename or path}, got: {error.strerror}") from error
+    except ValueError as error:  # what the file holds is no mistake of the program's
+        raise errors.DataError(str(error)) from error
+    return 0
+
+
+def _measure_cases(options: argparse.Namespace) -> int:
     from trustlib.course import measure
 
     if options.show:
         for line in measure.table():
             print(line)
         return 0
-    known = {"cells": measure.cells, "reviews": measure.reviews}
-    unknown = [case for case in options.cases if case not in known]
+    unknown = [case for case in options.what if case not in CASES]
     if unknown:  # told before hours are spent on the others
-        options.parser.error(f"expected cells or reviews, got {unknown[0]!r}")
-    for case in options.cases or known:
+        options.parser.error(f"expected cells or reviews, or a file, got {unknown[0]!r}")
+    known = {"cells": measure.cells, "reviews": measure.reviews}
+    for case in options.what or CASES:
         for line in known[case]():
             print(line, flush=True)
     measure.picture()

@@ -1,11 +1,11 @@
 """Every number with its interval: Wilson for a share, bootstrap for the rest, Holm for many p-values.
 
-A share has Wilson's interval. The mean of a loss has a studentised bootstrap interval. Anything else has
-an expanded percentile interval, and so do differences; `intervals` says why, and data/measured/coverage.md
-how often each holds the truth. Where nothing varies, nothing can be resampled and the interval has no
-width: take `proportion` for shares near 0 or 1.
+A share has Wilson's interval, a mean and a difference of means a studentised bootstrap interval, and any
+other statistic an expanded percentile interval; `intervals` says why, and data/measured/coverage.md how
+often each holds the truth. Where nothing varies, nothing can be resampled and the interval has no width:
+take `proportion` for shares near 0 or 1.
 
-Sources: Wilson (1927); Holm (1979); Efron & Tibshirani (1993), chapters 12, 13 and 15; Davison & Hinkley
+Sources: Wilson (1927); Holm (1979); Efron & Tibshirani (1993), chapters 12, 13, 15; Davison & Hinkley
 (1997), section 3.8 (groups); Owen (2007), seeds crossed with samples; Phipson & Smyth (2010), p-values
 from draws; Hesterberg (2015), section 5.
 """
@@ -79,42 +79,6 @@ def proportion(successes: int, n: int, *, level: float = 0.95) -> Estimate:
     return Estimate(successes / n, low, high, n, level)
 
 
-def mean(
-    values: ArrayLike,
-    *,
-    groups: ArrayLike | None = None,
-    seed: int = 0,
-    n_draws: int = N_DRAWS,
-    level: float = 0.95,
-) -> Estimate:
-    """The mean of a loss or another lopsided quantity, with a studentised bootstrap interval.
-
-    Args:
-        values: (n,), one number a sample, n >= 2. For right and wrong answers take `proportion`.
-        groups: (n,), samples that hang together; whole groups are drawn. None: every sample by itself.
-        seed, n_draws, level: as in `bootstrap`.
-    Returns: Estimate. A limit may lie outside the range of the values.
-    Raises: ValueError.
-    Source: Efron & Tibshirani (1993), section 12.5.
-
-    >>> print(mean([0.1, 0.2, 0.3, 1.8] * 25))
-    0.600 [0.470, 0.753]
-    """
-    values = checks.numbers(values, name="values", least=2)
-    n = len(values)
-    codes = None if groups is None else checks.groups(groups, n=n)
-    n_draws = checks.count(n_draws, name="n_draws", least=N_DRAWS)
-    rng = np.random.default_rng(seed)
-    value = float(values.mean())
-    # Each unit's sum of what lies above the mean, and its size; and what their variance is made of.
-    above, size = resampling.unit_table(np.column_stack([values - value, np.ones(n)]), codes, rng).T
-    table = np.column_stack([above, size, above**2, above * size, size**2])
-    means, errors = _ratio(resampling.resampled_units(table, rng=rng, n_draws=n_draws), len(table))
-    error = float(_ratio(table.sum(axis=0)[None], len(table))[1][0])
-    low, high = studentised_limits(value, error, value + means, errors, level=level)
-    return Estimate(value, low, high, n, level)
-
-
 def bootstrap(
     statistic: Callable[..., float],
     *arrays: ArrayLike,
@@ -123,11 +87,12 @@ def bootstrap(
     n_draws: int = N_DRAWS,
     level: float = 0.95,
 ) -> Estimate:
-    """Any statistic of a sample, with a percentile interval from resampling rows or whole groups.
+    """Any statistic of a sample, with an interval from resampling rows or whole groups.
 
     Args:
-        statistic: takes the arrays, returns one number. `np.mean` of one 1-D array is computed at once
-            for all draws; anything else is called n_draws times.
+        statistic: takes the arrays, returns one number. `np.mean` of one 1-D array is computed at once for
+            all draws, and its interval is studentised: as wide to both sides, and perhaps wider than the
+            range of the values. Anything else is called n_draws times and has percentile limits.
         arrays: each with n rows, resampled together.
         groups: (n,), samples that hang together; whole groups are drawn. None: every row by itself.
         seed: the same seed gives the same interval.
@@ -135,10 +100,10 @@ def bootstrap(
         level: in (0, 1).
     Returns: Estimate. Draws where the statistic is NaN (a class is missing, say) are left out.
     Raises: ValueError; also when the statistic itself, or more than half of its draws, is not finite.
-    Source: Efron & Tibshirani (1993); Hesterberg (2015) for the expanded percentiles.
+    Source: Efron & Tibshirani (1993); Hall (1988), studentised means; Hesterberg (2015), percentiles.
 
     >>> print(bootstrap(np.mean, [0, 0, 1, 1] * 25))
-    0.500 [0.400, 0.600]
+    0.500 [0.409, 0.591]
     """
     rows = _rows(arrays)
     n = len(rows[0])
@@ -146,8 +111,13 @@ def bootstrap(
     rng = np.random.default_rng(seed)
     n_draws = checks.count(n_draws, name="n_draws", least=N_DRAWS)
     value = _finite(statistic(*rows))
-    draws = resampling.draws(statistic, rows, codes, rng, n_draws)
-    low, high = percentile_limits(draws, n_units=resampling.n_units(n, codes), level=level)
+    if _is_mean(statistic, rows):
+        low, high = studentised_limits(
+            value, *resampling.mean_errors(rows[0], codes, rng, n_draws), level=level
+        )
+    else:
+        draws = resampling.draws(statistic, rows, codes, rng, n_draws)
+        low, high = percentile_limits(draws, n_units=resampling.n_units(n, codes), level=level)
     return Estimate(value, low, high, n, level)
 
 
@@ -172,7 +142,7 @@ def paired_difference(
     Raises: ValueError.
 
     >>> print(paired_difference(np.mean, [1, 1, 1, 0] * 25, [1, 1, 0, 0] * 25))
-    0.250 [0.160, 0.340]
+    0.250 [0.158, 0.342]
     """
     rows = _rows((a, b, *shared))
     options = {"groups": groups, "seed": seed, "n_draws": n_draws, "level": level}
@@ -207,10 +177,10 @@ def independent_difference(
     Raises: ValueError.
 
     >>> print(independent_difference(np.mean, ([1, 1, 1, 0] * 25,), ([1, 1, 0, 0] * 25,)))
-    0.250 [0.110, 0.380]
+    0.250 [0.118, 0.382]
     """
     n_draws = checks.count(n_draws, name="n_draws", least=N_DRAWS)
-    values, draws, units, n = [], [], [], 0
+    values, draws, errors, units, n = [], [], [], [], 0
     streams = np.random.default_rng(seed).spawn(2)
     for sample, groups, rng in ((a, groups_a, streams[0]), (b, groups_b, streams[1])):
         if not isinstance(sample, tuple):
@@ -218,12 +188,21 @@ def independent_difference(
         rows = _rows(sample)
         codes = None if groups is None else checks.groups(groups, n=len(rows[0]))
         values.append(_finite(statistic(*rows)))
-        draws.append(resampling.draws(statistic, rows, codes, rng, n_draws))
+        if _is_mean(statistic, rows):
+            errors.append(resampling.mean_errors(rows[0], codes, rng, n_draws))
+        else:
+            draws.append(resampling.draws(statistic, rows, codes, rng, n_draws))
         units.append(resampling.n_units(len(rows[0]), codes))
         n += len(rows[0])
-    n_units = joint_units([np.nanvar(each) for each in draws], units)
-    low, high = percentile_limits(draws[0] - draws[1], n_units=n_units, level=level)
-    return Estimate(values[0] - values[1], low, high, n, level)
+    value = values[0] - values[1]
+    if len(errors) == 2:
+        (error_a, above_a, errors_a), (error_b, above_b, errors_b) = errors
+        both = np.hypot(error_a, error_b), above_a - above_b, np.hypot(errors_a, errors_b)
+        low, high = studentised_limits(value, *both, level=level)
+    else:
+        n_units = joint_units([np.nanvar(each) for each in draws], units)
+        low, high = percentile_limits(draws[0] - draws[1], n_units=n_units, level=level)
+    return Estimate(value, low, high, n, level)
 
 
 def crossed_difference(
@@ -366,6 +345,10 @@ def permutation_p_value(
     return float((1 + reached.sum()) / (1 + n_draws))
 
 
+def _is_mean(statistic: Callable, rows: list[Array]) -> bool:
+    return statistic is np.mean and len(rows) == 1 and rows[0].ndim == 1
+
+
 def _rows(arrays: Sequence[ArrayLike]) -> list[Array]:
     rows = [np.asarray(array) for array in arrays]
     shapes = [array.shape for array in rows]
@@ -382,11 +365,3 @@ def _finite(value: Any) -> float:
             f"expected a statistic that returns a finite number, got {value!r}; try it on its own"
         )
     return float(value)
-
-
-def _ratio(sums: Array, n_units: int) -> tuple[Array, Array]:
-    """Mean and standard error of rows of sums over n_units units of s, w, s squared, s w and w squared."""
-    s, w, ss, sw, ww = sums.T
-    ratio = s / w
-    spread = np.maximum(ss - 2 * ratio * sw + ratio**2 * ww, 0)
-    return ratio, np.sqrt(spread * n_units / (n_units - 1)) / w

@@ -4,14 +4,15 @@ Percentile limits respect a statistic's range and the lopsidedness of its draws.
 groups where there are groups) the plain ones are too narrow: by sqrt((m - 1) / m), and by a normal
 quantile where a t quantile belongs. So they are moved outwards by both (Hesterberg 2015).
 
-Studentised limits are for the mean of a lopsided loss. Percentiles miss the mean NLL of an overconfident
-model more often than promised, since a draw that lacks the few large losses is low and looks certain.
-Here each draw is measured in its own standard error, which is small then too.
+Studentised limits are for means. Percentiles miss the mean NLL of an overconfident model more often than
+promised, since draws that lack the few large losses are low and look certain; so do they miss a difference
+between models that seldom differ. Here each draw is measured in its own standard error, and the limits
+reach as far to both sides, which is what makes them hold in small samples too (Hall 1988).
 
 A share among groups has fewer independent samples than rows: n divided by the design effect (Kish 1965),
 and less again for its being estimated from few groups (Korn & Graubard 1998).
 
-Sources: Wilson (1927); Clopper & Pearson (1934); Kish (1965); Efron & Tibshirani (1993), section 12.5;
+Sources: Wilson (1927); Clopper & Pearson (1934); Kish (1965); Hall (1988), Annals of Statistics 16;
 Korn & Graubard (1998), Survey Methodology 24; Hesterberg (2015), section 5; Satterthwaite (1946).
 """
 
@@ -26,7 +27,7 @@ from trustlib import checks
 from trustlib.resampling import group_sums
 
 Array = NDArray[Any]
-# A draw may lack all large losses: its standard error is not taken for less than this part of the sample's.
+# A draw may lack all large values: its standard error is not taken for less than this part of the sample's.
 LEAST_ERROR = 0.5
 
 
@@ -68,15 +69,18 @@ def percentile_limits(draws: Array, *, n_units: float, level: float = 0.95) -> t
 
 
 def studentised_limits(
-    mean: float, error: float, means: Array, errors: Array, *, level: float = 0.95
+    mean: float, error: float, deviations: Array, errors: Array, *, level: float = 0.95
 ) -> tuple[float, float]:
-    """Bootstrap-t limits of a mean, from its standard error and those of its draws, each (n_draws,)."""
+    """Symmetric bootstrap-t limits of a mean.
+
+    error: its standard error; deviations, errors: (n_draws,), how far each draw's mean is from it, and the
+    standard error of each draw.
+    """
     level = checks.fraction(level, name="level")
     if error == 0:
         return mean, mean
-    deviations = (means - mean) / np.maximum(errors, LEAST_ERROR * error)
-    low, high = np.quantile(deviations, [0.5 - level / 2, 0.5 + level / 2])
-    return float(mean - high * error), float(mean - low * error)
+    reach = np.quantile(np.abs(deviations) / np.maximum(errors, LEAST_ERROR * error), level) * error
+    return float(mean - reach), float(mean + reach)
 
 
 def design_effect(values: Array, codes: Array) -> float:
@@ -86,6 +90,8 @@ def design_effect(values: Array, codes: Array) -> float:
     taken for one sample, since nothing else is known.
     """
     n, n_groups = len(values), len(np.unique(codes))
+    if n < 2:
+        return 1.0
     residuals = values - values.mean()
     alone = np.sum(residuals**2) / (n - 1) / n
     if n_groups < 2 or alone == 0:

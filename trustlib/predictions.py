@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from trustlib import atomic, checks, progress
+from trustlib import atomic, checks, predictions_csv, progress
 from trustlib.errors import DataError, ModelError
 
 
@@ -55,34 +55,46 @@ class Predictions:
         return len(self.labels)
 
     def save(self, path: str | Path) -> Path:
-        """Write everything to one .npz file, whole or not at all; returns its path.
+        """Write everything to one file, .npz or .csv, whole or not at all; returns its path.
 
-        Raises: ValueError when the name does not end in .npz.
+        A .csv has a line for each sample; `predictions_csv` says which columns, and any tool can write one.
+
+        Raises: ValueError when the name ends in neither.
         """
         path = Path(path)
-        if path.suffix != ".npz":
-            raise ValueError(f"expected a file name that ends in .npz, got {path.name}; add the suffix")
         fields = {name: getattr(self, name) for name in self.__dataclass_fields__}
-        arrays = {name: np.asarray(value) for name, value in fields.items() if value is not None}
-        with atomic.file(path) as temporary:
-            np.savez_compressed(temporary, **arrays)
+        if _suffix(path) == ".csv":
+            content = predictions_csv.text(fields).encode("utf-8")
+            with atomic.file(path) as temporary:
+                temporary.write_bytes(content)
+        else:
+            arrays = {name: np.asarray(value) for name, value in fields.items() if value is not None}
+            with atomic.file(path) as temporary, open(temporary, "wb") as handle:
+                np.savez_compressed(handle, **arrays)
         return path
 
     @classmethod
     def load(cls, path: str | Path) -> "Predictions":
-        """Read what `save` wrote; never runs code from the file.
+        """Read what `save` or another tool wrote; never runs code from the file.
 
-        Raises: FileNotFoundError; DataError when the file holds something else.
+        An .npz needs the arrays probs and labels, and may have classes, ids, human_probs and groups.
+
+        Raises: FileNotFoundError; ValueError when the name ends in neither .npz nor .csv; DataError when
+            the file holds something else, in a .csv with line and column.
         """
+        path = Path(path)
+        if _suffix(path) == ".csv":
+            return cls(**predictions_csv.read(path))
         try:
             with np.load(path, allow_pickle=False) as stored:
-                arrays = {name: stored[name] for name in stored.files}
-            arrays["classes"] = tuple(arrays["classes"].tolist())
+                arrays = {name: stored[name] for name in cls.__dataclass_fields__ if name in stored.files}
+            k = np.shape(arrays["probs"])[-1]
+            arrays["classes"] = checks.classes(arrays.get("classes"), n_classes=k)
             return cls(**arrays)
         except (AttributeError, KeyError, TypeError, ValueError, EOFError, zipfile.BadZipFile) as error:
             raise DataError(
-                f"expected predictions saved by trustlib in {Path(path).name}, got something else ({error}); "
-                "save them again with Predictions.save"
+                f"expected arrays probs and labels as saved by trustlib in {path.name}, got something else "
+                f"({error}); save them again with Predictions.save"
             ) from error
 
 
@@ -132,6 +144,12 @@ def ask(predict_proba: Callable[[Any], Any], inputs: Any, n: int, k: int) -> NDA
             "let predict_proba return one row per input and one column per class"
         )
     return probs
+
+
+def _suffix(path: Path) -> str:
+    if path.suffix.lower() not in (".npz", ".csv"):
+        raise ValueError(f"expected a file name that ends in .npz or .csv, got {path.name}; change its end")
+    return path.suffix.lower()
 
 
 def _names(values: Any, n: int, name: str) -> NDArray[Any]:

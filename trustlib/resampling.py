@@ -87,16 +87,35 @@ def joined(table: Array, counts: Array, rng: np.random.Generator) -> tuple[Array
 def draws(
     statistic: Callable, rows: Sequence[Array], codes: Array | None, rng: np.random.Generator, n_draws: int
 ) -> Array:
-    """A statistic of resampled rows, (n_draws,); the mean of one 1-D array is computed without a loop."""
-    if statistic is np.mean and len(rows) == 1 and rows[0].ndim == 1:
-        return mean_draws(rows[0], codes, rng, n_draws)
+    """A statistic of resampled rows, (n_draws,), called once for each draw."""
     picks = resampled_rows(len(rows[0]), codes, rng, n_draws)
     return np.array([statistic(*(array[pick] for array in rows)) for pick in picks], dtype=float)
 
 
-def mean_draws(values: Array, codes: Array | None, rng: np.random.Generator, n_draws: int) -> Array:
-    """Means of resampled rows of (n,) or (n, columns): (n_draws,) or (n_draws, columns)."""
-    columns = np.asarray(values, dtype=np.float64).reshape(len(values), -1)
+def mean_errors(
+    values: Array, codes: Array | None, rng: np.random.Generator, n_draws: int
+) -> tuple[float, Array, Array]:
+    """The standard error of the mean of values (n,); and of each draw, (n_draws,), how far its mean lies
+    above, and its standard error."""
+    values = np.asarray(values, dtype=np.float64)
+    # Each unit's sum of what lies above the mean, and its size; and what their variance is made of.
+    above, size = unit_table(np.column_stack([values - values.mean(), np.ones(len(values))]), codes, rng).T
+    table = np.column_stack([above, size, above**2, above * size, size**2])
+    m = len(table)
+
+    def ratio(sums: Array) -> tuple[Array, Array]:
+        s, w, ss, sw, ww = sums.T
+        means = s / w
+        spread = np.maximum(ss - 2 * means * sw + means**2 * ww, 0)
+        return means, np.sqrt(spread * m / (m - 1)) / w
+
+    error = float(ratio(table.sum(axis=0)[None])[1][0])
+    return error, *ratio(resampled_units(table, rng=rng, n_draws=n_draws))
+
+
+def mean_draws(columns: Array, codes: Array | None, rng: np.random.Generator, n_draws: int) -> Array:
+    """Means of resampled rows of (n, columns): (n_draws, columns)."""
+    columns = np.asarray(columns, dtype=np.float64)
     if codes is None:
         columns, counts = np.unique(columns, axis=0, return_counts=True)  # 0 and 1 need two rows, not n
         table = np.column_stack([columns, np.ones(len(columns))])
@@ -106,8 +125,7 @@ def mean_draws(values: Array, codes: Array | None, rng: np.random.Generator, n_d
     if len(table) > MOST_UNITS:
         table, counts = joined(table, counts, rng)
     sums = resampled_sums(table, counts, rng=rng, n_draws=n_draws)
-    means = sums[:, :-1] / sums[:, -1:]
-    return means[:, 0] if np.ndim(values) == 1 else means
+    return sums[:, :-1] / sums[:, -1:]
 
 
 def resampled_rows(n: int, codes: Array | None, rng: np.random.Generator, n_draws: int) -> Iterator[Array]:

@@ -86,7 +86,8 @@ def error_from_raters(
     codes = None if groups is None else checks.groups(groups, n=len(probs))[used]
     probs, human, m = probs[used], human[used], m[used]
     scatter = (human * (1 - human)).sum(axis=1) / (m - 1)
-    return estimates.mean((((probs - human) ** 2).sum(axis=1) - scatter) / 2, groups=codes, seed=seed)
+    errors = (((probs - human) ** 2).sum(axis=1) - scatter) / 2
+    return estimates.bootstrap(np.mean, errors, groups=codes, seed=seed)
 
 
 def _both(probs: ArrayLike, human_probs: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -96,7 +96,7 @@ def evaluate(
 
     >>> result = evaluate([[0.8, 0.2]] * 50, [0] * 40 + [1] * 10, n_bins=1)
     >>> print(result.brier)
-    0.160 [0.108, 0.240]
+    0.160 [0.089, 0.231]
     >>> print(f"{result.ece:.3f} {result.ece_if_calibrated:.2f}")
     0.000 0.04 [0.00, 0.12]
     """
@@ -106,8 +106,10 @@ def evaluate(
     n_bins = checks.count(n_bins, name="n_bins")
     codes = None if groups is None else checks.groups(groups, n=n)
     ce2_rng, ece_rng = np.random.default_rng(seed).spawn(2)
-    brier = _bounded(estimates.mean(brier_losses(probs, labels), groups=codes, seed=seed), 1.0)
-    nll = _bounded(estimates.mean(nll_losses(probs, labels), groups=codes, seed=seed), -np.log(CLIP))
+    brier = _bounded(estimates.bootstrap(np.mean, brier_losses(probs, labels), groups=codes, seed=seed), 1.0)
+    nll = _bounded(
+        estimates.bootstrap(np.mean, nll_losses(probs, labels), groups=codes, seed=seed), -np.log(CLIP)
+    )
     confidence = np.minimum(probs.max(axis=1), 1.0)
     right = probs.argmax(axis=1) == labels
     wide, even = _equal_width(confidence, n_bins), _equal_counts(confidence, n_bins)

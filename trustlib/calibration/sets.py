@@ -94,7 +94,7 @@ def conformal(probs: ArrayLike, labels: ArrayLike, *, alpha: float = 0.1) -> Con
     """Learn from a calibration split how large sets must be to miss the label with chance alpha at most.
 
     Args:
-        probs: (n, k), a calibration split's, which neither training nor any choice has seen.
+        probs: (n, k), n >= 2, a calibration split's, which neither training nor any choice has seen.
         labels: (n,), integers in [0, k).
         alpha: how often a set may miss, in (0, 1). Below 1 / (n + 1), every set must hold every class.
     Returns: Conformal: `.sets(probs)`, `.coverage(probs, labels)`, `.promised(m)`, `.threshold`.
@@ -109,7 +109,7 @@ def conformal(probs: ArrayLike, labels: ArrayLike, *, alpha: float = 0.1) -> Con
     array([[ True, False],
            [False, False]])
     """
-    probs = checks.probs(probs)
+    probs = checks.probs(probs, least=2)
     n, k = probs.shape
     labels = checks.labels(labels, n_classes=k, n=n)
     alpha = checks.fraction(alpha, name="alpha")
