@@ -89,6 +89,7 @@ def design_effect(values: Array, codes: Array) -> float:
     codes: (n,), group of each sample, whole numbers from 0. Where all values are equal, each group is
     taken for one sample, since nothing else is known.
     """
+    values = np.asarray(values, dtype=np.float64)
     n, n_groups = len(values), len(np.unique(codes))
     if n < 2:
         return 1.0
@@ -99,6 +100,14 @@ def design_effect(values: Array, codes: Array) -> float:
     sums = group_sums(residuals[:, None], codes)[:, 0]
     together = np.sum(sums**2) * n_groups / (n_groups - 1) / n**2
     return float(max(1.0, together / alone))
+
+
+def grouped_share_limits(values: Array, codes: Array) -> tuple[float, float]:
+    """Wilson's 95 % limits for the share of true values (n,), with as many trials as the groups are worth."""
+    share, n_groups = float(np.mean(values)), len(np.unique(codes))
+    if n_groups < 2 or share in (0.0, 1.0):
+        return wilson_limits(share, n_groups)
+    return wilson_limits(share, len(values) / design_effect(values, codes), df=n_groups - 1)
 
 
 def trials_worth(n: float, effect: float, n_groups: int, *, level: float = 0.95) -> float:

@@ -19,7 +19,7 @@ from scipy.stats import binomtest
 
 from trustlib import checks
 from trustlib.estimates import Estimate, permutation_p_value, proportion
-from trustlib.intervals import design_effect, wilson_limits
+from trustlib.intervals import design_effect, grouped_share_limits, wilson_limits
 
 
 @dataclass(frozen=True)
@@ -98,10 +98,7 @@ def churn(probs_a: ArrayLike, probs_b: ArrayLike, *, groups: ArrayLike | None = 
     n = len(differ)
     if groups is None:
         return proportion(int(differ.sum()), n)
-    codes = checks.groups(groups, n=n)
-    share = float(differ.mean())
-    low, high = wilson_limits(share, n / design_effect(differ.astype(float), codes), df=float(codes.max()))
-    return Estimate(share, low, high, n)
+    return Estimate(float(differ.mean()), *grouped_share_limits(differ, checks.groups(groups, n=n)), n)
 
 
 def _newcombe(cells: NDArray[np.float64], *, df: float = np.inf) -> tuple[float, float]:

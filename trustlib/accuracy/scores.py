@@ -6,10 +6,10 @@ Intervals, without groups: Wilson for accuracy, recall and precision. A class's 
 s = right / (true or answered), a share of independent trials, so Wilson's limits of s give those of F1.
 Balanced accuracy is a mean of such shares of different samples: the distances of their limits are squared
 and added. Macro-F1 has no such form: its interval resamples the confusion matrix, whose cells are a
-multinomial, so that a million samples cost no more than a thousand. With groups: everything resamples
-whole groups.
+multinomial, so that a million samples cost no more than a thousand. With groups: Wilson for as many samples
+as the groups are worth, and for the two means over classes, whole groups are resampled.
 
-Sources: Wilson (1927); Zou & Donner (2008), Statistics in Medicine 27, 1693-1702.
+Sources: Wilson (1927); Kish (1965), design effect; Zou & Donner (2008), Statistics in Medicine 27, 1693-1702.
 """
 
 from collections.abc import Sequence
@@ -21,11 +21,12 @@ from scipy import sparse
 
 from trustlib import checks
 from trustlib.estimates import Estimate, proportion
-from trustlib.intervals import percentile_limits, wilson_limits
+from trustlib.intervals import grouped_share_limits, percentile_limits
 from trustlib.resampling import N_DRAWS, resampled_sums, teams
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+Flags = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -67,10 +68,6 @@ class _Counts:
     true: Floats
     answered: Floats
 
-    @property
-    def either(self) -> Floats:
-        return self.true + self.answered - self.right
-
 
 def evaluate(
     probs: ArrayLike,
@@ -87,7 +84,7 @@ def evaluate(
         labels: (n,), integers in [0, k).
         classes: k names; by default "0", "1", and so on.
         groups: (n,), samples that hang together; None takes every sample for independent.
-        seed: for the resampling behind macro-F1, and behind every interval where there are groups.
+        seed: for the resampling behind macro-F1, and behind balanced accuracy where there are groups.
     Returns: Accuracy. A class that neither occurs nor is answered does not count in macro-F1; one that
         is answered but never true counts with 0, as in scikit-learn. n is at least 2.
     Raises: ValueError.
@@ -108,14 +105,9 @@ def evaluate(
     answers = probs.argmax(axis=1)
     confusion = np.bincount(labels * k + answers, minlength=k * k).reshape(k, k)
     seen = _Counts(confusion.diagonal(), confusion.sum(axis=1), confusion.sum(axis=0))
-    drawn, present = _resampled(confusion, labels, answers, codes, np.random.default_rng(seed))
-    right = int(seen.right.sum())
-    if codes is None:
-        accuracy = proportion(right, n)
-        per_class = {name: _class_scores(seen, i) for i, name in enumerate(names)}
-    else:
-        accuracy = _grouped(right, n, drawn.right.sum(axis=1), drawn.true.sum(axis=1), n_units)
-        per_class = {name: _grouped_class_scores(seen, drawn, present, i) for i, name in enumerate(names)}
+    drawn = _resampled(confusion, labels, answers, codes, np.random.default_rng(seed))
+    accuracy = _share(answers == labels, codes)
+    per_class = {name: _class_scores(labels == i, answers == i, codes) for i, name in enumerate(names)}
     scores = list(per_class.values())
     f1 = _class_mean(2 * seen.right, seen.true + seen.answered)
     f1_draws = _class_mean(2 * drawn.right, drawn.true + drawn.answered)
@@ -131,8 +123,8 @@ def evaluate(
 
 def _resampled(
     confusion: Ints, labels: Ints, answers: Ints, codes: Ints | None, rng: np.random.Generator
-) -> tuple[_Counts, _Counts]:
-    """Counts (N_DRAWS, k) in resampled data; and (k,) how many groups hold each kind of count."""
+) -> _Counts:
+    """Counts (N_DRAWS, k) in resampled data."""
     k = len(confusion)
     if codes is None:
         true, answered = np.nonzero(confusion)
@@ -145,36 +137,24 @@ def _resampled(
     entries = (np.ones(len(columns)), (np.concatenate([row[right], row, row]), columns))
     table = sparse.coo_array(entries, shape=(len(counts), 3 * k)).tocsr()
     sums = resampled_sums(table, counts, rng=rng, n_draws=N_DRAWS)
-    return _Counts(*np.split(sums, 3, axis=1)), _Counts(*np.split((table > 0).sum(axis=0), 3))
+    return _Counts(*np.split(sums, 3, axis=1))
 
 
-def _class_scores(seen: _Counts, i: int) -> ClassScores:
-    right, true, answered, either = (int(x[i]) for x in (seen.right, seen.true, seen.answered, seen.either))
-    found = _f1(proportion(right, either))
-    return ClassScores(proportion(right, true), proportion(right, answered), found, true)
+def _class_scores(true: Flags, answered: Flags, codes: Ints | None) -> ClassScores:
+    both, either = true & answered, true | answered
+
+    def share(whole: Flags) -> Estimate:
+        return _share(both[whole], None if codes is None else codes[whole])
+
+    return ClassScores(share(true), share(answered), _f1(share(either)), int(true.sum()))
 
 
-def _grouped_class_scores(seen: _Counts, drawn: _Counts, present: _Counts, i: int) -> ClassScores:
-    def share(part: str, n_groups: int) -> Estimate:
-        whole, draws = getattr(seen, part)[i], getattr(drawn, part)[:, i]
-        return _grouped(seen.right[i], whole, drawn.right[:, i], draws, n_groups)
-
-    # At least this many groups hold the class, true or answered; to count too few is the safe side.
-    n_groups = max(present.true[i], present.answered[i])
-    recall, precision = share("true", present.true[i]), share("answered", present.answered[i])
-    return ClassScores(recall, precision, _f1(share("either", n_groups)), int(seen.true[i]))
-
-
-def _grouped(right: int, whole: int, right_draws: Floats, whole_draws: Floats, n_groups: int) -> Estimate:
-    """A share whose interval resamples groups; Wilson over groups where they are few or all alike."""
-    if whole == 0:
-        return Estimate(0.0, 0.0, 1.0, 0)
-    draws = right_draws[whole_draws > 0] / whole_draws[whole_draws > 0]
-    if n_groups < 2 or np.ptp(draws) == 0:
-        low, high = wilson_limits(right / whole, n_groups)
-    else:
-        low, high = percentile_limits(draws, n_units=n_groups)
-    return Estimate(float(right / whole), low, high, int(whole))
+def _share(right: Flags, codes: Ints | None) -> Estimate:
+    """The share of true flags, in groups with what these are worth; of nothing, nothing is known."""
+    n = len(right)
+    if codes is None or n == 0:
+        return proportion(int(right.sum()), n)
+    return Estimate(float(right.mean()), *grouped_share_limits(right, codes), n)
 
 
 def _f1(share: Estimate) -> Estimate:

@@ -26,7 +26,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from trustlib import checks, estimates
 from trustlib.estimates import Estimate
-from trustlib.intervals import design_effect, wilson_limits
+from trustlib.intervals import grouped_share_limits, wilson_limits
 from trustlib.resampling import N_DRAWS, resampled_units, teams
 
 Floats = NDArray[np.float64]
@@ -97,8 +97,8 @@ def evaluate(
     >>> result = evaluate([[0.8, 0.2]] * 50, [0] * 40 + [1] * 10, n_bins=1)
     >>> print(result.brier)
     0.160 [0.089, 0.231]
-    >>> print(f"{result.ece:.3f} {result.ece_if_calibrated:.2f}")
-    0.000 0.04 [0.00, 0.12]
+    >>> print(f"{result.ece:.3f}, and if calibrated {result.ece_if_calibrated}")
+    0.000, and if calibrated 0.045 [0.000, 0.120]
     """
     probs = checks.probs(probs, least=2)
     n, k = probs.shape
@@ -127,7 +127,7 @@ def evaluate(
 def brier_losses(probs: Floats, labels: Ints) -> Floats:
     """Half the squared distance of each row of probs (n, k) to its label: (n,), in [0, 1]."""
     of_label = probs[np.arange(len(labels)), labels]
-    return ((probs**2).sum(axis=1) - 2 * of_label + 1) / 2
+    return np.maximum((probs**2).sum(axis=1) - 2 * of_label + 1, 0) / 2
 
 
 def nll_losses(probs: Floats, labels: Ints) -> Floats:
@@ -151,7 +151,8 @@ def _equal_counts(confidence: Floats, n_bins: int) -> Ints:
     ranked = np.sort(confidence)
     pieces = np.array_split(ranked, min(n_bins, n // 2))
     part = np.repeat(np.arange(len(pieces)), [len(piece) for piece in pieces])
-    return np.unique(part[np.searchsorted(ranked, confidence)], return_inverse=True)[1].reshape(-1)
+    first, last = (np.searchsorted(ranked, confidence, side) for side in ("left", "right"))
+    return np.unique(part[(first + last - 1) // 2], return_inverse=True)[1].reshape(-1)
 
 
 def _edges(own: Ints, confidence: Floats) -> Floats:
@@ -172,11 +173,8 @@ def _bins(own: Ints, confidence: Floats, right: NDArray[np.bool_], codes: Ints |
     for i in np.flatnonzero(counts):
         if codes is None:
             limits[i] = wilson_limits(share[i], counts[i])
-            continue
-        here = own == i
-        n_groups = len(np.unique(codes[here]))
-        effect = design_effect(right[here].astype(float), codes[here])
-        limits[i] = wilson_limits(share[i], counts[i] / effect, df=max(n_groups - 1, 1))
+        else:
+            limits[i] = grouped_share_limits(right[own == i], codes[own == i])
     return Bins(edges, counts, mean, share, limits[:, 0], limits[:, 1])
 
 

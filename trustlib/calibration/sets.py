@@ -22,7 +22,7 @@ from scipy.stats import betabinom
 
 from trustlib import checks
 from trustlib.estimates import Estimate, proportion
-from trustlib.intervals import design_effect, wilson_limits
+from trustlib.intervals import grouped_share_limits
 
 
 @dataclass(frozen=True)
@@ -66,9 +66,7 @@ class Conformal:
         held = sets[np.arange(m), checks.labels(labels, n_classes=self.k, n=m)]
         if groups is None:
             return proportion(int(held.sum()), m)
-        codes = checks.groups(groups, n=m)
-        share, worth = float(held.mean()), m / design_effect(held.astype(float), codes)
-        return Estimate(share, *wilson_limits(share, worth, df=float(codes.max())), m)
+        return Estimate(float(held.mean()), *grouped_share_limits(held, checks.groups(groups, n=m)), m)
 
     def promised(self, m: int, *, level: float = 0.95) -> Estimate:
         """The coverage to expect on m new samples, and the central band in which it falls.
