@@ -71,9 +71,12 @@ def test_scaling_mends_an_overconfident_model_and_keeps_its_answers():
     [
         (
             lambda: calibration.temperature([[2.0, 1.0]] * 3, [0] * 3),
-            "some wrong answer .* of 3 samples, got none",
+            "smaller for the label .* of 3 samples, got none",
         ),
-        (lambda: calibration.temperature([[1.0, 1.0]] * 3, [0] * 3), "expected some wrong answer"),
+        (
+            lambda: calibration.temperature([[1.0, 1.0]] * 3, [0] * 3),
+            "expected logits that are smaller for the label",
+        ),
         (lambda: calibration.temperature([[2.0, 1.0]] * 3, [1] * 3), "larger for the label on the average"),
         (lambda: calibration.temperature([[2.0, 1.0]] * 2, [0, 1]), "larger for the label on the average"),
         (lambda: calibration.temperature([[2.0, np.nan]] * 2, [0, 1]), "finite logits, got NaN or infinity"),

@@ -271,6 +271,26 @@ def test_answers_that_are_all_alike_have_finite_results():
     assert limits(result.ece_if_calibrated) == (0, 0)
 
 
+def test_twenty_sure_and_right_answers_are_not_certain():
+    # Up to 16 % of answers may be wrong (Wilson), at 1 in Brier and 13.8 in NLL; their gap is as large.
+    share = estimates.proportion(0, 20).high
+    alone = calibration.evaluate([[1.0, 0.0]] * 20, [0] * 20)
+    assert limits(alone.brier) == pytest.approx((0, share))
+    assert limits(alone.nll) == pytest.approx((0, share * 6 * np.log(10)))
+    assert alone.ce2.high == pytest.approx(share**2)
+    grouped = calibration.evaluate([[1.0, 0.0]] * 40, [0] * 40, groups=np.arange(40) // 2)
+    assert limits(grouped.brier) == pytest.approx((0, share))
+    # One wrong answer among them, and resampling sees the spread itself.
+    seen = calibration.evaluate([[1.0, 0.0]] * 20, [0] * 19 + [1])
+    assert seen.brier.low == 0 < seen.brier.value < seen.brier.high < 0.3
+
+
+def test_a_model_that_says_nothing_costs_the_same_whatever_is_true():
+    result = calibration.evaluate([[0.25] * 4] * 20, [0, 1, 2, 3] * 5)
+    assert limits(result.brier) == pytest.approx((0.375, 0.375))
+    assert limits(result.nll) == pytest.approx((np.log(4), np.log(4)))
+
+
 def test_a_bin_of_one_group_counts_nothing_in_ce2():
     probs = np.repeat([[0.6, 0.4], [0.9, 0.1]], [4, 6], axis=0)
     result = calibration.evaluate(

@@ -92,6 +92,22 @@ def test_the_global_random_state_is_neither_read_nor_moved():
     np.testing.assert_array_equal(np.random.get_state()[1], before)
 
 
+def test_numbers_of_any_size_have_an_interval():
+    values = np.random.default_rng(0).normal(3, 1, 50)
+    plain = estimates.bootstrap(np.mean, values)
+    for scale in (1e-200, 1e200):
+        found = estimates.bootstrap(np.mean, values * scale)
+        assert limits(found) == pytest.approx((plain.low * scale, plain.high * scale), rel=1e-9)
+
+
+def test_a_difference_of_means_of_unlike_arrays_is_resampled_one_by_one():
+    a, b = np.random.default_rng(1).normal(size=60), np.random.default_rng(2).normal(size=(30, 2))
+    mixed = estimates.independent_difference(np.mean, (a,), (b,))
+    assert mixed.value == pytest.approx(a.mean() - b.mean())
+    plain = estimates.independent_difference(np.mean, (a,), (b.mean(axis=1),))
+    assert limits(mixed) == pytest.approx(limits(plain), abs=0.05)
+
+
 def test_permuting_rows_with_their_groups_changes_nothing():
     rng = np.random.default_rng(0)
     right, groups = rng.integers(0, 2, 200), rng.integers(0, 20, 200)

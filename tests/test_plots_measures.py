@@ -75,14 +75,17 @@ def test_risk_coverage_is_a_staircase_with_a_dot_at_what_can_be_kept():
     assert (x, y) == pytest.approx((kept, CURVE.risk[CURVE.coverage <= kept + 1e-9][-1]))
     assert y <= 0.1
     assert list(line.get_ydata()) == [0.1, 0.1]
-    assert title(ax) == f"{CURVE.coverage_at_risk:.0%} of the answers can be kept at 10.0% errors."
+    assert title(ax) == f"{CURVE.coverage_at_risk:.0%} of the answers can be kept at 10% errors."
     assert ax.get_legend() is None
 
 
 def test_further_curves_differ_by_more_than_colour():
     ax = plots.risk_coverage(CURVE, label="before")
     assert plots.risk_coverage(CURVE, label="after", ax=ax) is ax
+    worse = calibration.risk_coverage(PROBS, 1 - LABELS)
     curves = [line for line in ax.lines if line.get_gid() == "risk"]
+    plots.risk_coverage(worse, ax=ax)
+    assert ax.get_ylim()[1] > worse.risk.max()  # all curves fit, whichever came first
     assert len(curves) == 2
     assert curves[0].get_linestyle() != curves[1].get_linestyle()
     assert curves[0].get_color() != curves[1].get_color()

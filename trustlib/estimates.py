@@ -180,26 +180,25 @@ def independent_difference(
     0.250 [0.118, 0.382]
     """
     n_draws = checks.count(n_draws, name="n_draws", least=N_DRAWS)
-    values, draws, errors, units, n = [], [], [], [], 0
-    streams = np.random.default_rng(seed).spawn(2)
-    for sample, groups, rng in ((a, groups_a, streams[0]), (b, groups_b, streams[1])):
+    samples, values, codes = [], [], []
+    for sample, groups in ((a, groups_a), (b, groups_b)):
         if not isinstance(sample, tuple):
             raise ValueError(f"expected a tuple of arrays, got {type(sample).__name__}; write (array,)")
         rows = _rows(sample)
-        codes = None if groups is None else checks.groups(groups, n=len(rows[0]))
+        samples.append(rows)
         values.append(_finite(statistic(*rows)))
-        if _is_mean(statistic, rows):
-            errors.append(resampling.mean_errors(rows[0], codes, rng, n_draws))
-        else:
-            draws.append(resampling.draws(statistic, rows, codes, rng, n_draws))
-        units.append(resampling.n_units(len(rows[0]), codes))
-        n += len(rows[0])
-    value = values[0] - values[1]
-    if len(errors) == 2:
-        (error_a, above_a, errors_a), (error_b, above_b, errors_b) = errors
+        codes.append(None if groups is None else checks.groups(groups, n=len(rows[0])))
+    value, n = values[0] - values[1], sum(len(rows[0]) for rows in samples)
+    sources = list(zip(samples, codes, np.random.default_rng(seed).spawn(2), strict=True))
+    if all(_is_mean(statistic, rows) for rows in samples):
+        (error_a, above_a, errors_a), (error_b, above_b, errors_b) = (
+            resampling.mean_errors(rows[0], code, rng, n_draws) for rows, code, rng in sources
+        )
         both = np.hypot(error_a, error_b), above_a - above_b, np.hypot(errors_a, errors_b)
         low, high = studentised_limits(value, *both, level=level)
     else:
+        draws = [resampling.draws(statistic, rows, code, rng, n_draws) for rows, code, rng in sources]
+        units = [resampling.n_units(len(rows[0]), code) for rows, code, _ in sources]
         n_units = joint_units([np.nanvar(each) for each in draws], units)
         low, high = percentile_limits(draws[0] - draws[1], n_units=n_units, level=level)
     return Estimate(value, low, high, n, level)

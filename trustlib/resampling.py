@@ -98,8 +98,10 @@ def mean_errors(
     """The standard error of the mean of values (n,); and of each draw, (n_draws,), how far its mean lies
     above, and its standard error."""
     values = np.asarray(values, dtype=np.float64)
+    above = values - values.mean()
+    scale = np.abs(above).max() or 1.0  # numbers of any size can be squared then
     # Each unit's sum of what lies above the mean, and its size; and what their variance is made of.
-    above, size = unit_table(np.column_stack([values - values.mean(), np.ones(len(values))]), codes, rng).T
+    above, size = unit_table(np.column_stack([above / scale, np.ones(len(values))]), codes, rng).T
     table = np.column_stack([above, size, above**2, above * size, size**2])
     m = len(table)
 
@@ -110,7 +112,8 @@ def mean_errors(
         return means, np.sqrt(spread * m / (m - 1)) / w
 
     error = float(ratio(table.sum(axis=0)[None])[1][0])
-    return error, *ratio(resampled_units(table, rng=rng, n_draws=n_draws))
+    means, errors = ratio(resampled_units(table, rng=rng, n_draws=n_draws))
+    return error * scale, means * scale, errors * scale
 
 
 def mean_draws(columns: Array, codes: Array | None, rng: np.random.Generator, n_draws: int) -> Array:

@@ -47,8 +47,8 @@ def temperature(logits: ArrayLike, labels: ArrayLike) -> float:
 
     if (of_label == 0).all():
         raise ValueError(
-            f"expected some wrong answer among the logits of {n} samples, got none; "
-            "no temperature is best then, so collect more samples"
+            f"expected logits that are smaller for the label than for another class in some of {n} samples, "
+            "got none; no temperature is best then, so collect more samples"
         )
     if slope(-REACH) >= 0:
         raise ValueError(

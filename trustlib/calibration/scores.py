@@ -3,7 +3,8 @@
 Brier: half the squared distance between the probabilities and the label, so in [0, 1]; for two classes
 (p - y)^2. NLL: minus the logarithm of the label's probability, in nats, where a probability below 1e-6
 counts as 1e-6: one sample costs at most 13.8. Both reward right and honest answers at once, and are means,
-so their intervals hold; verdicts rest on them.
+so their intervals hold; verdicts rest on them. Where every answer is right, the few large losses that there
+may be were not seen, and intervals reach to what Wilson's upper limit of wrong answers would cost.
 
 Calibration alone looks at the most probable class. Its probability is the confidence, and in a bin of
 samples of like confidence the share of right answers should be the mean confidence.
@@ -19,7 +20,7 @@ Sources: Brier (1950); Guo et al. (2017), ECE; Bröcker & Smith (2007), drawing 
 probabilities; Kumar, Liang & Ma (2019), section 5.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -106,22 +107,24 @@ def evaluate(
     n_bins = checks.count(n_bins, name="n_bins")
     codes = None if groups is None else checks.groups(groups, n=n)
     ce2_rng, ece_rng = np.random.default_rng(seed).spawn(2)
-    brier = _bounded(estimates.bootstrap(np.mean, brier_losses(probs, labels), groups=codes, seed=seed), 1.0)
-    nll = _bounded(
-        estimates.bootstrap(np.mean, nll_losses(probs, labels), groups=codes, seed=seed), -np.log(CLIP)
-    )
     confidence = np.minimum(probs.max(axis=1), 1.0)
     right = probs.argmax(axis=1) == labels
+    brier, nll = (
+        estimates.bootstrap(np.mean, losses(probs, labels), groups=codes, seed=seed)
+        for losses in (brier_losses, nll_losses)
+    )
     wide, even = _equal_width(confidence, n_bins), _equal_counts(confidence, n_bins)
     bins = _bins(wide, confidence, right, codes, np.linspace(0, 1, n_bins + 1))
     even_bins = _bins(even, confidence, right, codes, _edges(even, confidence))
     ce2 = _ce2(even, confidence - right, codes, ce2_rng)
+    if right.all():
+        brier, nll, ce2 = _unseen_errors(probs, codes, brier, nll, ce2)
     ece = float(np.nansum(bins.counts * np.abs(bins.confidence - bins.right)) / n)
     draws = _ece_draws(wide, confidence, ece_rng)
     central = np.quantile(draws, [0.025, 0.975]).tolist()
-    return Calibration(
-        brier, nll, ce2, ece, Estimate(float(draws.mean()), *central, n), draws, bins, even_bins
-    )
+    if_calibrated = Estimate(float(draws.mean()), *central, n)
+    brier, nll = _within(brier, 1.0), _within(nll, -float(np.log(CLIP)))
+    return Calibration(brier, nll, ce2, ece, if_calibrated, draws, bins, even_bins)
 
 
 def brier_losses(probs: Floats, labels: Ints) -> Floats:
@@ -135,9 +138,21 @@ def nll_losses(probs: Floats, labels: Ints) -> Floats:
     return -np.log(np.clip(probs[np.arange(len(labels)), labels], CLIP, 1.0))
 
 
-def _bounded(estimate: Estimate, highest: float) -> Estimate:
-    low, high = max(estimate.low, 0.0), min(estimate.high, float(highest))
-    return Estimate(estimate.value, low, high, estimate.n, estimate.level)
+def _unseen_errors(probs: Floats, codes: Ints | None, *found: Estimate) -> tuple[Estimate, ...]:
+    """Brier, NLL and ce2 where all answers are right: they reach to what errors that nobody saw would cost.
+
+    As many may be wrong as Wilson's upper limit says; such a one has the runner-up's label.
+    """
+    share = wilson_limits(0.0, len(probs) if codes is None else float(codes.max() + 1))[1]
+    runner_up = np.argsort(probs, axis=1)[:, -2]
+    costs = (losses(probs, runner_up).mean() for losses in (brier_losses, nll_losses))
+    limits = [e.value + share * (cost - e.value) for e, cost in zip(found[:2], costs, strict=True)]
+    reach = zip(found, [*limits, share**2], strict=True)
+    return tuple(replace(estimate, high=max(estimate.high, float(limit))) for estimate, limit in reach)
+
+
+def _within(estimate: Estimate, highest: float) -> Estimate:
+    return replace(estimate, low=max(estimate.low, 0.0), high=min(estimate.high, highest))
 
 
 def _equal_width(confidence: Floats, n_bins: int) -> Ints:

@@ -100,15 +100,16 @@ def risk_coverage(curve: RiskCoverage, *, label: str | None = None, ax: Axes | N
         )
     if first:
         ax.axhline(curve.at_risk, color=INK, linewidth=1.1, linestyle=(0, (4, 3)), zorder=1)
-        ax.set_title(f"{kept:.0%} of the answers can be kept at {curve.at_risk:.1%} errors.")
+        ax.set_title(f"{kept:.0%} of the answers can be kept at {100 * curve.at_risk:g}% errors.")
         ax.set_xlabel("coverage: share of answers that are kept")
         ax.set_ylabel("risk: share of errors")
         ax.set_xlim(0, 1.01)
-        ax.set_ylim(bottom=0)
         for axis in (ax.xaxis, ax.yaxis):
-            axis.set_major_formatter(PercentFormatter(1, decimals=0))
+            axis.set_major_formatter(PercentFormatter(1))
         ax.grid(color=PALE, linewidth=0.6)
         ax.set_axisbelow(True)
+    highest = max(line.get_ydata().max() for line in ax.lines if line.get_gid() == "risk")
+    ax.set_ylim(0, 1.05 * max(highest, curve.at_risk, 0.01))
     if label is not None:
         ax.legend()
     return ax
