@@ -17,7 +17,7 @@ PROMISED = """
 import importlib.util, sys
 assert importlib.util.find_spec("torch") is None
 import trustlib
-from trustlib import accuracy, assets, estimates, plots, predictions, tasks
+from trustlib import accuracy, assets, calibration, estimates, plots, predictions, tasks
 assert trustlib.__file__.startswith(sys.prefix), trustlib.__file__
 task = tasks.iris()
 probs = [[1.0, 0.0, 0.0]] * len(task.test)
