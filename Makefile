@@ -1,7 +1,7 @@
 # Every way into trustlib. `make` alone lists them. GNU make 3.81 or newer; the recipes are POSIX sh.
 .DEFAULT_GOAL := help
 .SUFFIXES:
-.PHONY: help setup course lab test bench measure lock wheels
+.PHONY: help setup present course lab test bench measure lock wheels
 
 PYTHON ?= python3
 # What the last set-up was told, so that the next one does the same.
@@ -123,14 +123,18 @@ $(READY):
 	@$(if $(WHEELS),PIP_NO_INDEX=1 PIP_FIND_LINKS="`$(as_address) "$(WHEELS)"`") TRUSTLIB_PROGRESS=0 $(TRUSTLIB) fetch
 	@: > $@
 
-course: $(READY)
+# The user's cache may have been emptied, or may be another one, since the set-up.
+present: $(READY)
+	@TRUSTLIB_PROGRESS=0 $(TRUSTLIB) fetch > /dev/null
+
+course: present
 	@$(TRUSTLIB) course
 
-lab: $(READY)
+lab: present
 	@.venv/bin/jupyter lab notebooks
 
 # Every part runs, whatever the ones before it said; --nbval-current-env takes the kernel of .venv, not the machine's.
-test: $(READY)
+test: present
 	@status=0; \
 	$(PY) -m ruff check . || status=1; \
 	$(CALM) $(TRUSTLIB) course --lint || status=1; \
@@ -138,10 +142,10 @@ test: $(READY)
 	$(CALM) $(PY) -m pytest --nbval-lax --nbval-current-env notebooks || status=1; \
 	exit $$status
 
-bench: $(READY)
+bench: present
 	@$(CALM) $(PY) -m pytest -m bench
 
-measure: $(READY)
+measure: present
 	@$(TRUSTLIB) measure
 
 lock:
