@@ -1,7 +1,7 @@
 # Every way into trustlib. `make` alone lists them. GNU make 3.81 or newer; the recipes are POSIX sh.
 .DEFAULT_GOAL := help
 .SUFFIXES:
-.PHONY: help setup present course lab test bench measure lock wheels
+.PHONY: help setup course lab test bench measure lock wheels
 
 PYTHON ?= python3
 # What the last set-up was told, so that the next one does the same.
@@ -60,7 +60,7 @@ help:
 KEY := $(shell { pwd -P; cat requirements.txt pyproject.toml; } | cksum | tr ' ' -)
 READY := .venv/ready-$(TORCH)-$(KEY)
 ifneq ($(shell test -x $(PY) && echo works),works)
-.PHONY: $(READY)
+.PHONY: $(READY) present
 endif
 
 # A pin with its digests is several lines; the name stands on the first.
