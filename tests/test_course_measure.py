@@ -165,8 +165,10 @@ def test_a_measured_result_can_be_made_again():
 
     stored = measure.load("cells")["random", "head", profiles.LITE.image_weights]
     classifier, _ = models.cell_inspector("head", seed=0, keep=False)
-    answers = classifier.predict_proba(tasks.solar_cells().test.inputs).argmax(axis=1)
-    assert np.mean(answers == stored.answers[0]) > 0.97
+    test = tasks.solar_cells().test
+    answers = classifier.predict_proba(test.inputs).argmax(axis=1)[np.argsort(test.ids)]
+    asked = stored.answers[0] >= 0  # the stored samples stand in the order of their ids
+    assert np.mean(answers == stored.answers[0][asked]) > 0.97
 
 
 STORED = sorted(path.stem for path in (assets.data_folder() / "measured").glob("*.json"))

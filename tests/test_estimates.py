@@ -266,6 +266,16 @@ def test_crossed_difference_of_any_statistic_agrees_with_the_fast_mean():
     assert limits(fast) == pytest.approx(limits(slow), abs=0.06)
 
 
+def test_crossed_difference_passes_over_samples_that_a_seed_was_not_asked():
+    rng = np.random.default_rng(0)
+    a, b, groups = rng.random((4, 60)) < 0.8, rng.random((4, 60)) < 0.6, np.arange(60) // 2
+    a, b = np.where(rng.random((4, 60)) < 0.3, np.nan, [a, b])
+    fast = estimates.crossed_difference(np.nanmean, a, b, groups=groups)
+    slow = estimates.crossed_difference(lambda v: float(np.nanmean(v)), a, b, groups=groups)
+    assert fast.value == pytest.approx(np.mean(np.nanmean(a, axis=1) - np.nanmean(b, axis=1)))
+    assert limits(fast) == pytest.approx(limits(slow), abs=0.02)
+
+
 def test_seeds_are_paired():
     shift = np.array([[-5.0], [0.0], [5.0]])
     base = np.random.default_rng(0).normal(size=(3, 50)) + shift

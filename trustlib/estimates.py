@@ -221,7 +221,8 @@ def crossed_difference(
     a claim about these checkpoints.
 
     Args:
-        statistic: takes (n, ...) answers of one seed and the shared arrays; `np.mean` is fast.
+        statistic: takes (n, ...) answers of one seed and the shared arrays; `np.mean` is fast, and so is
+            `np.nanmean`, for answers (seeds, n) with NaN where a seed was not asked that sample.
         a, b: (seeds, n, ...), at least 2 seeds; seed i of a is paired with seed i of b.
         shared: (n, ...), such as the labels.
         groups: (n,), samples that hang together. seed, n_draws, level: as in `bootstrap`.
@@ -252,9 +253,10 @@ def crossed_difference(
 
     by_seed = np.array([_finite(difference(i, slice(None))) for i in range(n_seeds)])
     weights = seed_rng.multinomial(n_seeds, np.full(n_seeds, 1 / n_seeds), size=n_draws) / n_seeds
-    if statistic is np.mean and not rows and a.ndim == b.ndim == 2:
-        means = resampling.mean_draws((a.astype(float) - b).T, codes, sample_rng, n_draws)  # (n_draws, seeds)
-        draws = (weights * means).sum(axis=1)
+    if statistic in (np.mean, np.nanmean) and not rows and a.ndim == b.ndim == 2:
+        means = resampling.mean_draws(np.concatenate([a, b]).T, codes, sample_rng, n_draws)
+        differences = means[:, :n_seeds] - means[:, n_seeds:]
+        draws = (np.where(weights > 0, differences, 0) * weights).sum(axis=1)
     else:
         picks = resampling.resampled_rows(n, codes, sample_rng, n_draws)
         drawn = zip(picks, weights, strict=True)

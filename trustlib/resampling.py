@@ -117,18 +117,23 @@ def mean_errors(
 
 
 def mean_draws(columns: Array, codes: Array | None, rng: np.random.Generator, n_draws: int) -> Array:
-    """Means of resampled rows of (n, columns): (n_draws, columns)."""
+    """Means of resampled rows of (n, columns): (n_draws, columns).
+
+    NaN counts as not there; a draw in which all of a column is missing has the mean NaN.
+    """
     columns = np.asarray(columns, dtype=np.float64)
+    known = ~np.isnan(columns)
+    table = np.column_stack([np.where(known, columns, 0), known])
     if codes is None:
-        columns, counts = np.unique(columns, axis=0, return_counts=True)  # 0 and 1 need two rows, not n
-        table = np.column_stack([columns, np.ones(len(columns))])
+        table, counts = np.unique(table, axis=0, return_counts=True)  # 0 and 1 need two rows, not n
     else:
-        table = group_sums(np.column_stack([columns, np.ones(len(columns))]), codes)
+        table = group_sums(table, codes)
         counts = np.ones(len(table), dtype=np.int64)
     if len(table) > MOST_UNITS:
         table, counts = joined(table, counts, rng)
     sums = resampled_sums(table, counts, rng=rng, n_draws=n_draws)
-    return sums[:, :-1] / sums[:, -1:]
+    total, found = np.split(sums, 2, axis=1)
+    return np.divide(total, found, out=np.full_like(total, np.nan), where=found > 0)
 
 
 def resampled_rows(n: int, codes: Array | None, rng: np.random.Generator, n_draws: int) -> Iterator[Array]:
