@@ -399,6 +399,16 @@ def test_texts_must_be_a_sequence_of_str(tmp_path):
     assert np.array_equal(c.predict_proba(np.array(TEXTS)), c.predict_proba(tuple(TEXTS)))
 
 
+def test_a_shortened_resnet_comes_back_short(tmp_path):
+    model = torchvision.models.resnet18(num_classes=3)
+    parts.shorten(model, 3)
+    c = ImageClassifier(model, ("a", "b", "c"), size=32, architecture="resnet18")
+    c.save(tmp_path / "saved")
+    loaded = ImageClassifier.load(tmp_path / "saved")
+    assert parts.stages(loaded.model) == ["layer1", "layer2", "layer3"]
+    assert np.array_equal(loaded.predict_proba(inputs("image")), c.predict_proba(inputs("image")))
+
+
 # The course's own networks, with their real weights
 
 
@@ -412,6 +422,16 @@ def test_the_embedded_resnet50_loads_and_answers():
     body = {name: tensor for name, tensor in c.model.state_dict().items() if not name.startswith("fc.")}
     assert len(body) == len(stored) - 2
     assert all(torch.equal(tensor, stored[name]) for name, tensor in body.items())
+
+
+def test_the_embedded_resnet50_can_be_cut_after_its_third_stage():
+    whole = ImageClassifier.resnet50(classes=("functional", "defective"))
+    short = ImageClassifier.resnet50(classes=("functional", "defective"), stages=3)
+    assert short.model.fc.in_features == 1024
+    body = {name: tensor for name, tensor in short.model.state_dict().items() if not name.startswith("fc.")}
+    assert all(torch.equal(tensor, whole.model.state_dict()[name]) for name, tensor in body.items())
+    again = ImageClassifier.resnet50(classes=("functional", "defective"), stages=3)
+    assert torch.equal(short.model.fc.weight, again.model.fc.weight)
 
 
 def test_a_random_resnet50_depends_on_its_seed():

@@ -45,12 +45,12 @@ def folder(monkeypatch, tmp_path):
 TESTS = {("random", 0): TEST, ("random", 1): TEST}
 
 
-def run(asked, tests=TESTS):
+def run(asked, tests=TESTS, shape=(96, 4)):
     def make(split, arm, weights, seed):
         asked.append(seed)
         return Oracle(seed), types.SimpleNamespace(seconds=1.0)
 
-    return list(measure._measure("cells", RUNS, tests, make, RECIPES))
+    return list(measure._measure("cells", RUNS, tests, make, RECIPES, {"shape": shape}))
 
 
 def test_answers_survive_the_file(folder):
@@ -60,6 +60,14 @@ def test_answers_survive_the_file(folder):
     np.testing.assert_array_equal(arm.right, [[1, 1, 1, 1], [0, 1, 1, 1]])
     np.testing.assert_array_equal(arm.groups, [0, 0, 1, 2])
     assert arm.recipe == dataclasses.asdict(RECIPES["head"])
+
+
+def test_a_network_of_another_shape_is_measured_anew(folder):
+    asked = []
+    run(asked)
+    run(asked)
+    run(asked, shape=(128, 3))
+    assert asked == [0, 1, 0, 1]
 
 
 def test_each_seed_counts_on_its_own_test_split(folder):

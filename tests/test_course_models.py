@@ -57,7 +57,13 @@ def test_a_model_is_made_once_and_then_read(small_case, monkeypatch):
 
 def test_whatever_shapes_a_model_changes_its_key(small_case, monkeypatch):
     def key(**changes):
-        values = {"task": small_case, "recipe": QUICK, "weights": "random", "size": 96, "seed": 0} | changes
+        values = {
+            "task": small_case,
+            "recipe": QUICK,
+            "weights": "random",
+            "shape": (96, 4),
+            "seed": 0,
+        } | changes
         return models._key(**values)
 
     labels = 1 - small_case.train.labels
@@ -67,7 +73,8 @@ def test_whatever_shapes_a_model_changes_its_key(small_case, monkeypatch):
         key(),
         key(recipe=dataclasses.replace(QUICK, epochs=2)),
         key(weights="tiny-imagenet"),
-        key(size=64),
+        key(shape=(64, 4)),
+        key(shape=(96, 3)),
         key(seed=1),
         key(task=other_labels),
         key(task=other_data),
@@ -115,7 +122,7 @@ def test_two_processes_share_one_model(tmp_path):
         "import dataclasses, time; from trustlib import tasks; from trustlib.course import models, profiles;"
         "from trustlib.classifiers import ImageClassifier as C; from torchvision.models import resnet18;"
         "d = tasks.digits28(digits=(0, 1)); tasks.solar_cells = lambda split: d;"
-        "C.resnet50 = lambda weights, classes, size, seed: C(resnet18(), classes, size=32,"
+        "C.resnet50 = lambda weights, classes, size, stages, seed: C(resnet18(), classes, size=32,"
         " architecture='resnet18');"
         "import torch; torch.manual_seed(0);"
         "print(models.cell_inspector('head')[1].seconds)"

@@ -23,6 +23,10 @@ def classifier(name, folder):
     makers = {"bert": tiny.bert, "roberta": tiny.roberta, "distilbert": tiny.distilbert}
     if name in makers:
         return tiny.text_classifier(folder, makers[name]())
+    if name == "short resnet18":
+        short = resnet18()
+        parts.shorten(short.model, 3)
+        return short
     return resnet18() if name == "resnet18" else tiny.image_classifier()
 
 
@@ -36,6 +40,8 @@ KEPT = {
     ("small", "last_block"): None,  # not a network whose way from its blocks to its logits is known
     ("resnet18", "head"): (512,),
     ("resnet18", "last_block"): (256, 2, 2),
+    ("short resnet18", "head"): (256,),
+    ("short resnet18", "last_block"): (128, 4, 4),
     ("bert", "head"): (1, 32),
     ("bert", "last_block"): ("tokens", 32),
     ("roberta", "head"): (1, 32),

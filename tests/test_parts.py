@@ -169,3 +169,38 @@ def test_only_the_trainable_part_drops_anything_out(train):
         "all": {name for name, layer in model.named_modules() if isinstance(layer, nn.Dropout)},
     }
     assert dropping == expected[train]
+
+
+@pytest.mark.parametrize("name, width", [("resnet18", 256), ("resnet50", 1024), ("resnext50_32x4d", 1024)])
+def test_a_shortened_resnet_reads_its_third_stage(name, width):
+    torch.manual_seed(0)
+    model = torchvision.models.get_model(name, weights=None, num_classes=3).eval()
+    seen = []
+    model.layer3.register_forward_hook(lambda layer, inputs, output: seen.append(output))
+    parts.shorten(model, 3)
+    logits = model(torch.rand(2, 3, 64, 64))
+    assert model.fc.in_features == width
+    torch.testing.assert_close(logits, model.fc(seen[0].mean((2, 3))))
+    assert parts.stages(model) == ["layer1", "layer2", "layer3"]
+    assert parts.start(model, "last_block") == "layer3"
+    assert not any(name.startswith("layer4") for name in model.state_dict())
+
+
+def test_a_whole_resnet_keeps_its_head():
+    model = torchvision.models.resnet18(num_classes=3)
+    head = model.fc
+    parts.shorten(model, 4)
+    assert model.fc is head
+
+
+@pytest.mark.parametrize(
+    "make, kept, message",
+    [
+        (torchvision.models.resnet18, 0, "1 to 4 stages for this ResNet, got 0"),
+        (torchvision.models.resnet18, 5, "1 to 4 stages for this ResNet, got 5"),
+        (torchvision.models.mobilenet_v3_small, 3, "expected a ResNet.*MobileNetV3"),
+    ],
+)
+def test_stages_that_are_not_there_cannot_be_kept(make, kept, message):
+    with pytest.raises(ValueError, match=message):
+        parts.shorten(make(), kept)

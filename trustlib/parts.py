@@ -5,7 +5,7 @@ The field names what fine-tuning trains by where it begins, counted from the inp
     head         what turns features into logits: the last linear layer of a picture network, and of a
                  language network all that follows the encoder (BERT's pooler included); the rest is a
                  fixed feature extractor
-    last_block   the last stage (ResNet's layer4, BERT's last encoder layer) and all that follows it
+    last_block   the last stage (layer4 of a whole ResNet, BERT's last encoder layer) and all that follows it
     all          every weight
 
 Torch registers layers in the order in which the data meets them (in every torchvision classifier and
@@ -46,6 +46,41 @@ def replace_head(model: nn.Module, n_classes: int, *, seed: int = 0) -> None:
     setattr(model.get_submodule(parent), last, fresh.to(old.weight.device, old.weight.dtype))
 
 
+def stages(model: nn.Module) -> list[str]:
+    """Names of the stages of a ResNet that are there, from the input on; none in other networks.
+
+    >>> from torchvision.models import resnet18
+    >>> stages(resnet18())
+    ['layer1', 'layer2', 'layer3', 'layer4']
+    """
+    names = [f"layer{i}" for i in range(1, 5)]
+    return [name for name in names if hasattr(model, name) and _weighs(getattr(model, name))]
+
+
+def shorten(model: nn.Module, kept: int) -> None:
+    """Keep the first stages of a ResNet only; a head of as many classes then reads the last one of these.
+
+    Later features know more of the pictures of pretraining, earlier ones carry further (Yosinski et al.
+    2014), and a shorter network is a faster one. The stages that go become the identity, so a state dict of
+    the shorter network has torchvision's names. The head is only given its size: fill or replace it.
+
+    Raises: ValueError when the network has no such stages.
+    """
+    there = stages(model)
+    if not there or not 1 <= kept <= len(there):
+        raise ValueError(
+            f"expected 1 to {len(there)} stages for this {type(model).__name__}, got {kept}"
+            if there
+            else f"expected a ResNet, whose stages can be counted, got {type(model).__name__}; keep all of it"
+        )
+    if kept == len(there):
+        return
+    for name in there[kept:]:
+        setattr(model, name, nn.Identity())
+    matrices = [p for p in getattr(model, there[kept - 1])[-1].parameters() if p.ndim > 1]
+    model.fc = nn.Linear(len(matrices[-1]), model.fc.out_features).to(matrices[-1].device)
+
+
 def restart(layer: nn.Linear, *, std: float, seed: int = 0) -> None:
     """Forget what a linear layer has learned: normal weights of deviation `std`, zero biases."""
     with torch.random.fork_rng(devices=[]):
@@ -80,8 +115,8 @@ def _after_the_encoder(model: nn.Module) -> str | None:
 
 
 def _last_block(model: nn.Module) -> str:
-    if hasattr(model, "layer4"):  # the ResNet family calls a whole stage its last block
-        return "layer4"
+    if stages(model):  # the ResNet family calls a whole stage its last block
+        return stages(model)[-1]
     head_name = start(model, "head")
     stacks = [
         (name, layer)

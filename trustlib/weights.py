@@ -59,10 +59,14 @@ def read(path: str | Path, *, published: bool = False) -> dict[str, Tensor]:
 
 
 def load(model: nn.Module, state: dict[str, Tensor], *, source: str | Path) -> None:
-    """Put a state into a model, whose head is first given as many classes as the state has.
+    """Put a state into a model, which is first given as many classes, or a ResNet's stages, as the state has.
 
     Raises: ModelError when the names or shapes are those of another network; `source` is named in it.
     """
+    there = parts.stages(model)
+    stored_stages = [name for name in there if any(key.startswith(f"{name}.") for key in state)]
+    if stored_stages and stored_stages == there[: len(stored_stages)]:
+        parts.shorten(model, len(stored_stages))
     name, head = parts.head(model)
     stored = state.get(f"{name}.weight")
     if stored is not None and stored.ndim == 2 and len(stored) != head.out_features:

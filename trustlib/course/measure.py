@@ -54,15 +54,16 @@ def cells() -> Iterator[str]:
     """Measure the cell inspector: both kinds of split, every arm, from pretrained and from random weights."""
     from trustlib import tasks
 
-    kinds, recipes = ("random", "blocks"), profiles.current().cells
+    profile, kinds = profiles.current(), ("random", "blocks")
     yield from _measure(
         "cells",
-        _runs(kinds, recipes, profiles.current().image_weights),
+        _runs(kinds, profile.cells, profile.image_weights),
         {(kind, seed): tasks.solar_cells(split=kind, seed=seed).test for kind in kinds for seed in SEEDS},
         lambda kind, arm, start, seed: models.cell_inspector(
             arm, weights=start, split=kind, split_seed=seed, seed=seed, keep=False
         ),
-        recipes,
+        profile.cells,
+        {"pixels": profile.image_size, "stages": profile.image_stages},
     )
 
 
@@ -70,13 +71,14 @@ def reviews() -> Iterator[str]:
     """Measure the review reader: every arm, from pretrained and from random weights."""
     from trustlib import tasks
 
-    recipes, test = profiles.current().reviews, tasks.movie_reviews().test
+    profile, test = profiles.current(), tasks.movie_reviews().test
     yield from _measure(
         "reviews",
-        _runs(("random",), recipes, profiles.current().text_weights),
+        _runs(("random",), profile.reviews, profile.text_weights),
         {("random", seed): test for seed in SEEDS},
         lambda split, arm, start, seed: models.review_reader(arm, weights=start, seed=seed, keep=False),
-        recipes,
+        profile.reviews,
+        {"tokens": profile.text_max_tokens},
     )
 
 
@@ -197,15 +199,15 @@ def _macro_f1(answers: np.ndarray, labels: np.ndarray) -> float:
     return float(np.mean(2 * confusion.diagonal() / np.maximum(found, 1)))
 
 
-def _measure(case: str, runs: list, tests: dict, make: Callable, recipes) -> Iterator[str]:
+def _measure(case: str, runs: list, tests: dict, make: Callable, recipes, shape: dict) -> Iterator[str]:
     """Do the runs that are missing, write after each, and yield a line a run.
 
-    tests: (split, seed) to the test split of that run.
+    tests: (split, seed) to the test split of that run; shape: the sizes that the profile gives its networks.
     """
     path = _path(case)
     path.parent.mkdir(parents=True, exist_ok=True)
     samples = {split: _Samples([test for (s, _), test in tests.items() if s == split]) for split, _ in tests}
-    keys = [_key(*run, recipes[run[1]], tests[run[0], run[3]].digest) for run in runs]
+    keys = [_key(*run, recipes[run[1]], tests[run[0], run[3]].digest, shape) for run in runs]
     for (split, arm, weights, seed), key in zip(runs, keys, strict=True):
         test = tests[split, seed]
         row = _rows(path).get(key)
@@ -226,7 +228,7 @@ def _measure(case: str, runs: list, tests: dict, make: Callable, recipes) -> Ite
                 rows = _rows(path) | {key: row}
                 with atomic.file(path) as temporary:
                     kept = [rows[k] for k in keys if k in rows]
-                    temporary.write_text(_document(samples, recipes, kept), "utf-8")
+                    temporary.write_text(_document(samples, recipes, shape, kept), "utf-8")
         answers = _digits(row["answers"])
         right = np.mean(answers[answers >= 0] == _digits(samples[split].labels)[answers >= 0])
         yield f"{case} {split} {arm} from {weights}, seed {seed}: {right:.3f} in {row['seconds']} s"
@@ -258,10 +260,11 @@ def _rows(path) -> dict[str, dict]:
     return {row["key"]: row for row in json.loads(path.read_text(encoding="utf-8"))["runs"]}
 
 
-def _document(samples: dict[str, _Samples], recipes, rows: list[dict]) -> str:
+def _document(samples: dict[str, _Samples], recipes, shape: dict, rows: list[dict]) -> str:
     stored = {
         "profile": profiles.current().name,
         "versions": _versions(),
+        "shape": shape,
         "recipes": {name: dataclasses.asdict(recipe) for name, recipe in recipes.items()},
         "samples": {split: {"labels": s.labels, "groups": s.groups} for split, s in samples.items()},
         "runs": rows,
@@ -269,8 +272,9 @@ def _document(samples: dict[str, _Samples], recipes, rows: list[dict]) -> str:
     return json.dumps(stored, indent=None, separators=(",", ":")).replace('{"key"', '\n{"key"') + "\n"
 
 
-def _key(split, arm, weights, seed, recipe, test_digest) -> str:
-    shaped_by = [split, arm, models.start_digest(weights), seed, dataclasses.asdict(recipe), test_digest]
+def _key(split, arm, weights, seed, recipe, test_digest, shape) -> str:
+    recipe = dataclasses.asdict(recipe)
+    shaped_by = [split, arm, models.start_digest(weights), seed, recipe, test_digest, shape]
     return hashlib.sha256(json.dumps(shaped_by, sort_keys=True).encode()).hexdigest()[:16]
 
 

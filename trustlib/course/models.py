@@ -55,13 +55,18 @@ def cell_inspector(
 
     def fresh():
         return ImageClassifier.resnet50(
-            weights=weights, classes=task.classes, size=profile.image_size, seed=seed
+            weights=weights,
+            classes=task.classes,
+            size=profile.image_size,
+            stages=profile.image_stages,
+            seed=seed,
         )
 
     recipe = _recipe(profile.cells, arm)
     if not keep:
         return _anew(fresh, task, recipe, seed)
-    return _made(fresh, ImageClassifier, task, recipe, weights, profile.image_size, seed)
+    shape = (profile.image_size, profile.image_stages)
+    return _made(fresh, ImageClassifier, task, recipe, weights, shape, seed)
 
 
 def review_reader(arm: str, *, weights: str | None = None, seed: int = 0, keep: bool = True):
@@ -88,7 +93,7 @@ def review_reader(arm: str, *, weights: str | None = None, seed: int = 0, keep: 
     recipe = _recipe(profile.reviews, arm)
     if not keep:
         return _anew(fresh, task, recipe, seed)
-    return _made(fresh, TextClassifier, task, recipe, weights, profile.text_max_tokens, seed)
+    return _made(fresh, TextClassifier, task, recipe, weights, (profile.text_max_tokens,), seed)
 
 
 def train(classifier, task, recipe: profiles.Recipe, *, seed: int = 0, checkpoint: Path | None = None):
@@ -118,14 +123,14 @@ def _anew(fresh, task, recipe, seed):
     return classifier, train(classifier, task, recipe, seed=seed)
 
 
-def _made(fresh, kind, task, recipe, weights, size, seed):
+def _made(fresh, kind, task, recipe, weights, shape, seed):
     """Read the model of this key from the cache; make it first when it is not there."""
     from trustlib import finetune
 
     folder = (
         assets.cache_folder()
         / "models"
-        / f"{task.name}-{recipe.train}-{_key(task, recipe, weights, size, seed)}"
+        / f"{task.name}-{recipe.train}-{_key(task, recipe, weights, shape, seed)}"
     )
     folder.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(f"{folder}.lock"):
@@ -147,12 +152,12 @@ def start_digest(weights: str) -> str:
     return weights if asset is None else assets.manifest()[asset].sha256
 
 
-def _key(task, recipe, weights, size, seed) -> str:
+def _key(task, recipe, weights, shape, seed) -> str:
     """Digest over everything that shapes a model."""
     shaped_by = {
         "recipe": dataclasses.asdict(recipe),
         "weights": start_digest(weights),
-        "size": size,
+        "shape": shape,
         "seed": seed,
         "splits": [split.digest for split in (task.train, task.validation)],
         "labels": [split.labels.tolist() for split in (task.train, task.validation)],

@@ -28,14 +28,15 @@ class Recipe:
 class Profile:
     """Sizes and recipes that a lesson asks for; pixels, tokens, draws.
 
-    `image_weights` and `text_weights` are names that `ImageClassifier.resnet50` and
-    `TextClassifier.bert` know. `cells` and `reviews` map an arm ("head", "last_block", "all") to its
-    recipe. `seed` is the one that every lesson starts from.
+    `image_stages` is how many of ResNet-50's four stages are kept. `image_weights` and `text_weights` are
+    names that `ImageClassifier.resnet50` and `TextClassifier.bert` know. `cells` and `reviews` map an arm
+    ("head", "last_block", "all") to its recipe. `seed` is the one that every lesson starts from.
     """
 
     name: str
     image_weights: str
     image_size: int
+    image_stages: int
     cells: Mapping[str, Recipe]
     text_weights: str
     text_max_tokens: int
@@ -48,6 +49,7 @@ LITE = Profile(
     name="lite",
     image_weights="tiny-imagenet",
     image_size=96,
+    image_stages=3,
     cells={
         "head": Recipe("head", epochs=20, learning_rate=3e-3),
         "last_block": Recipe("last_block", epochs=4, learning_rate=3e-4, head_learning_rate=1e-3),
@@ -67,6 +69,7 @@ FULL = Profile(
     name="full",
     image_weights="imagenet",
     image_size=224,
+    image_stages=4,
     cells={
         "head": Recipe("head", epochs=30, learning_rate=1e-3, views=8),
         "last_block": Recipe("last_block", epochs=20, learning_rate=1e-4, head_learning_rate=1e-3, views=8),
