@@ -1,12 +1,8 @@
-"""Comparisons too long for a lesson: every arm five times, kept in data/measured.
+"""Comparisons too long for a lesson: every arm from five training seeds, kept in data/measured.
 
 `make measure` trains and asks them (hours on a laptop for all, minutes a model) and writes one JSON file a
-case. It holds each model's answers on its test split, so a lesson computes its own intervals from them, and
+case. It holds each model's answers on the test split, so a lesson computes its own intervals from them, and
 the recipes that they were made with. An interrupted run goes on where it stopped.
-
-Seed i trains the i-th model of every arm. On the solar cells it also draws the i-th of five splits, as the
-paper's protocol leaves the split open; the reviews have one split. So an interval holds what another split,
-another seed and other samples would change, resampled crossed.
 """
 
 import dataclasses
@@ -29,10 +25,10 @@ SEEDS = (0, 1, 2, 3, 4)
 
 @dataclass(frozen=True, eq=False)
 class Measured:
-    """Answers of one arm, and its recipe.
+    """Answers of one arm on one test split, and its recipe.
 
-    `answers` is (seeds, n), the class that each model gave each sample, -1 where the sample is not in that
-    seed's test split; `labels` (n,); `groups` (n,) or None; `seconds` (seeds,) of fine-tuning.
+    `answers` is (seeds, n), the class that each model gave each sample; `labels` (n,); `groups` (n,);
+    `seconds` (seeds,), the time that fine-tuning took.
     """
 
     split: str
@@ -40,27 +36,27 @@ class Measured:
     weights: str
     answers: np.ndarray
     labels: np.ndarray
-    groups: np.ndarray | None
+    groups: np.ndarray
     seconds: np.ndarray
     recipe: dict
 
     @property
     def right(self) -> np.ndarray:
-        """(seeds, n), 1.0 where the answer is the label, NaN where the sample was not asked."""
-        return np.where(self.answers < 0, np.nan, self.answers == self.labels)
+        """(seeds, n), 1.0 where the answer is the label."""
+        return (self.answers == self.labels).astype(float)
 
 
 def cells() -> Iterator[str]:
-    """Measure the cell inspector: both kinds of split, every arm, from pretrained and from random weights."""
+    """Measure the cell inspector: both splits, every arm, from pretrained and from random weights."""
     from trustlib import tasks
 
-    kinds, recipes = ("random", "blocks"), profiles.current().cells
+    recipes = profiles.current().cells
     yield from _measure(
         "cells",
-        _runs(kinds, recipes, profiles.current().image_weights),
-        {(kind, seed): tasks.solar_cells(split=kind, seed=seed).test for kind in kinds for seed in SEEDS},
-        lambda kind, arm, start, seed: models.cell_inspector(
-            arm, weights=start, split=kind, split_seed=seed, seed=seed, keep=False
+        _runs(("random", "blocks"), recipes, profiles.current().image_weights),
+        lambda split: tasks.solar_cells(split=split).test,
+        lambda split, arm, start, seed: models.cell_inspector(
+            arm, weights=start, split=split, seed=seed, keep=False
         ),
         recipes,
     )
@@ -70,11 +66,11 @@ def reviews() -> Iterator[str]:
     """Measure the review reader: every arm, from pretrained and from random weights."""
     from trustlib import tasks
 
-    recipes, test = profiles.current().reviews, tasks.movie_reviews().test
+    recipes = profiles.current().reviews
     yield from _measure(
         "reviews",
         _runs(("random",), recipes, profiles.current().text_weights),
-        {("random", seed): test for seed in SEEDS},
+        lambda split: tasks.movie_reviews().test,
         lambda split, arm, start, seed: models.review_reader(arm, weights=start, seed=seed, keep=False),
         recipes,
     )
@@ -115,14 +111,14 @@ def load(case: str) -> dict[tuple[str, str, str], Measured]:
     for (split, arm, weights), rows in arms.items():
         if len(rows) < len(SEEDS):
             continue
-        about = stored["samples"][split]
+        about = stored["splits"][split]
         found[split, arm, weights] = Measured(
             split,
             arm,
             weights,
             np.array([_digits(row["answers"]) for row in rows]),
             _digits(about["labels"]),
-            None if about["groups"] is None else np.array(about["groups"]),
+            np.array(about["groups"]),
             np.array([row["seconds"] for row in rows]),
             stored["recipes"][arm],
         )
@@ -130,15 +126,13 @@ def load(case: str) -> dict[tuple[str, str, str], Measured]:
 
 
 def accuracy(measured: Measured, *, seed: int = 0) -> estimates.Estimate:
-    """Mean accuracy over the arm's seeds; seeds and samples (in their groups) resampled crossed."""
+    """Mean accuracy of the arm's seeds; seeds and samples (in their groups) resampled crossed."""
     nothing = np.zeros_like(measured.right)
-    return estimates.crossed_difference(
-        np.nanmean, measured.right, nothing, groups=measured.groups, seed=seed
-    )
+    return estimates.crossed_difference(np.mean, measured.right, nothing, groups=measured.groups, seed=seed)
 
 
 def macro_f1(measured: Measured, *, seed: int = 0) -> estimates.Estimate:
-    """Mean macro-F1 over the arm's seeds, resampled as `accuracy` is."""
+    """Mean macro-F1 of the arm's seeds, resampled as `accuracy` is."""
     nobody = np.broadcast_to(measured.labels, measured.answers.shape)
     ones = estimates.crossed_difference(
         _macro_f1, measured.answers, nobody, measured.labels, groups=measured.groups, seed=seed
@@ -148,7 +142,7 @@ def macro_f1(measured: Measured, *, seed: int = 0) -> estimates.Estimate:
 
 def difference(a: Measured, b: Measured, *, seed: int = 0) -> estimates.Estimate:
     """Accuracy of arm a minus that of arm b on the same samples, seed i against seed i."""
-    return estimates.crossed_difference(np.nanmean, a.right, b.right, groups=a.groups, seed=seed)
+    return estimates.crossed_difference(np.mean, a.right, b.right, groups=a.groups, seed=seed)
 
 
 def table() -> Iterator[str]:
@@ -187,27 +181,20 @@ def _path(case: str) -> Path:
 
 
 def _macro_f1(answers: np.ndarray, labels: np.ndarray) -> float:
-    asked = answers >= 0
-    if not asked.any():
-        return np.nan
-    answers, labels = answers[asked], labels[asked]
     k = int(max(answers.max(), labels.max())) + 1
     confusion = np.bincount(labels * k + answers, minlength=k * k).reshape(k, k)
     found = confusion.sum(0) + confusion.sum(1)  # 0 for a class that a resample has lost
     return float(np.mean(2 * confusion.diagonal() / np.maximum(found, 1)))
 
 
-def _measure(case: str, runs: list, tests: dict, make: Callable, recipes) -> Iterator[str]:
-    """Do the runs that are missing, write after each, and yield a line a run.
-
-    tests: (split, seed) to the test split of that run.
-    """
+def _measure(case: str, runs: list, test_split: Callable, make: Callable, recipes) -> Iterator[str]:
+    """Do the runs that are missing, write after each, and yield a line a run."""
     path = _path(case)
     path.parent.mkdir(parents=True, exist_ok=True)
-    samples = {split: _Samples([test for (s, _), test in tests.items() if s == split]) for split, _ in tests}
-    keys = [_key(*run, recipes[run[1]], tests[run[0], run[3]].digest) for run in runs]
+    tests = {split: test_split(split) for split in dict.fromkeys(run[0] for run in runs)}
+    keys = [_key(*run, recipes[run[1]], tests[run[0]].digest) for run in runs]
     for (split, arm, weights, seed), key in zip(runs, keys, strict=True):
-        test = tests[split, seed]
+        test = tests[split]
         row = _rows(path).get(key)
         if row is None:
             classifier, history = make(split, arm, weights, seed)
@@ -219,36 +206,16 @@ def _measure(case: str, runs: list, tests: dict, make: Callable, recipes) -> Ite
                 "weights": weights,
                 "seed": seed,
                 "seconds": round(history.seconds, 1),
-                "answers": samples[split].text(test.ids, answers),
+                "answers": _text(answers),
             }
             # Read again: a second process may have added rows in the meantime.
             with FileLock(path.with_suffix(".lock")):
                 rows = _rows(path) | {key: row}
                 with atomic.file(path) as temporary:
                     kept = [rows[k] for k in keys if k in rows]
-                    temporary.write_text(_document(samples, recipes, kept), "utf-8")
-        answers = _digits(row["answers"])
-        right = np.mean(answers[answers >= 0] == _digits(samples[split].labels)[answers >= 0])
+                    temporary.write_text(_document(tests, recipes, kept), "utf-8")
+        right = np.mean(_digits(row["answers"]) == test.labels)
         yield f"{case} {split} {arm} from {weights}, seed {seed}: {right:.3f} in {row['seconds']} s"
-
-
-class _Samples:
-    """Every sample that stands in one of the test splits, once, in the order of the ids."""
-
-    def __init__(self, tests: list) -> None:
-        ids = np.concatenate([np.asarray(test.ids) for test in tests])
-        self.ids, first = np.unique(ids, return_index=True)
-        self.labels = _text(np.concatenate([test.labels for test in tests])[first])
-        self.groups = None
-        if tests[0].groups is not None:
-            groups = np.concatenate([test.groups for test in tests])[first]
-            self.groups = np.unique(groups, return_inverse=True)[1].tolist()
-
-    def text(self, ids, answers: np.ndarray) -> str:
-        """The answers to these samples, with a dash for each sample that was not asked."""
-        digits = np.full(len(self.ids), "-")
-        digits[np.searchsorted(self.ids, ids)] = answers.astype(str)
-        return "".join(digits.tolist())
 
 
 def _rows(path) -> dict[str, dict]:
@@ -258,12 +225,16 @@ def _rows(path) -> dict[str, dict]:
     return {row["key"]: row for row in json.loads(path.read_text(encoding="utf-8"))["runs"]}
 
 
-def _document(samples: dict[str, _Samples], recipes, rows: list[dict]) -> str:
+def _document(tests, recipes, rows: list[dict]) -> str:
+    splits = {
+        name: {"digest": test.digest, "labels": _text(test.labels), "groups": _codes(test.groups)}
+        for name, test in tests.items()
+    }
     stored = {
         "profile": profiles.current().name,
         "versions": _versions(),
         "recipes": {name: dataclasses.asdict(recipe) for name, recipe in recipes.items()},
-        "samples": {split: {"labels": s.labels, "groups": s.groups} for split, s in samples.items()},
+        "splits": splits,
         "runs": rows,
     }
     return json.dumps(stored, indent=None, separators=(",", ":")).replace('{"key"', '\n{"key"') + "\n"
@@ -284,4 +255,8 @@ def _text(classes: np.ndarray) -> str:
 
 
 def _digits(text: str) -> np.ndarray:
-    return np.array([-1 if digit == "-" else int(digit) for digit in text])
+    return np.array(list(text), dtype=int)
+
+
+def _codes(groups: np.ndarray | None) -> list[int] | None:
+    return None if groups is None else np.unique(groups, return_inverse=True)[1].tolist()

@@ -29,20 +29,14 @@ ASSETS = {"tiny-imagenet": "resnet50-tinyimagenet", "imagenet": "resnet50-imagen
 
 
 def cell_inspector(
-    arm: str,
-    *,
-    weights: str | None = None,
-    split: str = "random",
-    split_seed: int = 0,
-    seed: int = 0,
-    keep: bool = True,
+    arm: str, *, weights: str | None = None, split: str = "random", seed: int = 0, keep: bool = True
 ):
     """A ResNet-50 fine-tuned on the solar cells: (ImageClassifier, History).
 
     Args:
         arm: "head", "last_block" or "all"; its recipe is the profile's.
         weights: where it starts; the profile's pretrained weights by default, or "random".
-        split, split_seed: "random" or "blocks", and which of them (see tasks.solar_cells).
+        split: "random" or "blocks" (see tasks.solar_cells).
         seed: of the head, the order of the pictures and their augmentation; and of all weights if random.
         keep: False trains it anew and leaves the cache alone.
     """
@@ -51,7 +45,7 @@ def cell_inspector(
 
     profile = profiles.current()
     weights = weights or profile.image_weights
-    task = tasks.solar_cells(split=split, seed=split_seed)
+    task = tasks.solar_cells(split=split)
 
     def fresh():
         return ImageClassifier.resnet50(
