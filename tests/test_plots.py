@@ -81,6 +81,17 @@ def test_estimates_of_several_levels_say_so():
     assert ax.get_xlabel() == "loss (nats); lines are 80% or 95% intervals"
 
 
+@pytest.mark.parametrize("limits", [(0.848, 1.046), (0.529, 0.569), (0.0, 1.0), (-0.016, 0.067)])
+def test_numbers_below_estimates_stand_apart_beside_long_names(limits):
+    ax = plots.estimates({"fewer than 10 words (n = 315)": BOTH["head"]}, xlabel="accuracy")
+    ax.set_xlim(limits)
+    ax.figure.draw_without_rendering()
+    boxes = [label.get_window_extent() for label in ax.get_xticklabels()]
+    gaps = [right.x0 - left.x1 for left, right in zip(boxes, boxes[1:], strict=False)]
+    assert len(boxes) >= 3
+    assert min(gaps) > 1.5 * boxes[0].height
+
+
 def test_confusion_writes_counts_and_shares_of_the_true_class():
     ax = plots.confusion(SCORES)
     assert texts(ax) == ["2\n67%", "1\n33%", "0\n0%", "2\n100%"]

@@ -93,6 +93,11 @@ def test_further_curves_differ_by_more_than_colour():
     assert named == [f"before, area {CURVE.aurc}", f"after, area {CURVE.aurc}"]
 
 
+def test_the_first_of_several_curves_brings_the_title_of_all():
+    ax = plots.risk_coverage(CURVE, title="Two models.", label="one")
+    assert title(plots.risk_coverage(CURVE, title="The second.", label="two", ax=ax)) == "Two models."
+
+
 def test_where_nothing_can_be_kept_there_is_no_dot():
     curve = calibration.risk_coverage([[0.9, 0.1], [0.8, 0.2]], [1, 1])
     ax = plots.risk_coverage(curve)

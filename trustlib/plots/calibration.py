@@ -75,7 +75,9 @@ def if_calibrated(result: Calibration, *, ax: Axes | None = None) -> Axes:
 
 
 @matplotlib.rc_context(STYLE)
-def risk_coverage(curve: RiskCoverage, *, label: str | None = None, ax: Axes | None = None) -> Axes:
+def risk_coverage(
+    curve: RiskCoverage, *, label: str | None = None, title: str | None = None, ax: Axes | None = None
+) -> Axes:
     """The share of wrong answers among those that are kept, from the surest one on.
 
     The dot is the largest coverage whose risk is at most `curve.at_risk` (dashed line).
@@ -83,6 +85,7 @@ def risk_coverage(curve: RiskCoverage, *, label: str | None = None, ax: Axes | N
     Args:
         curve: what `calibration.risk_coverage` returns.
         label: a name for the legend; draw further curves into the Axes that the first call returns.
+        title: a sentence that says what is seen; by default how many answers of the first curve can be kept.
         ax: where to draw.
     """
     first = ax is None or not ax.lines
@@ -100,7 +103,7 @@ def risk_coverage(curve: RiskCoverage, *, label: str | None = None, ax: Axes | N
         )
     if first:
         ax.axhline(curve.at_risk, color=INK, linewidth=1.1, linestyle=(0, (4, 3)), zorder=1)
-        ax.set_title(f"{kept:.0%} of the answers can be kept at {100 * curve.at_risk:g}% errors.")
+        ax.set_title(title or f"{kept:.0%} of the answers can be kept at {100 * curve.at_risk:g}% errors.")
         ax.set_xlabel("coverage: share of answers that are kept")
         ax.set_ylabel("risk: share of errors")
         ax.set_xlim(0, 1.01)

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import matplotlib
 from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
 
 from trustlib.accuracy import ByGroup
 from trustlib.estimates import Estimate
@@ -48,6 +49,7 @@ def estimates(
     ax.set_ylim(len(estimates) - 0.5, -0.5)
     ax.tick_params(axis="y", length=0)
     ax.spines["left"].set_visible(False)
+    ax.xaxis.set_major_locator(MaxNLocator(nbins=6, steps=[1, 2, 5, 10]))  # long names leave little room
     ax.grid(axis="x", color=PALE, linewidth=0.6)
     ax.set_axisbelow(True)
     levels = sorted({estimate.level for estimate in estimates.values()})
