@@ -24,9 +24,9 @@ def small_case(monkeypatch, tmp_path):
     task = dataclasses.replace(
         digits, train=digits.train.take(range(24)), validation=digits.validation.take(range(8))
     )
-    monkeypatch.setattr(tasks, "solar_cells", lambda split="random": task)
+    monkeypatch.setattr(tasks, "solar_cells", lambda split="random", seed=0: task)
 
-    def resnet18(*, weights, classes, size, seed):
+    def resnet18(*, weights, classes, size, stages, seed):
         import torch
         from torchvision.models import resnet18
 
@@ -59,7 +59,7 @@ def test_whatever_shapes_a_model_changes_its_key(small_case, monkeypatch):
     def key(**changes):
         values = {
             "task": small_case,
-            "recipe": QUICK,
+            "recipes": [QUICK],
             "weights": "random",
             "shape": (96, 4),
             "seed": 0,
@@ -71,7 +71,8 @@ def test_whatever_shapes_a_model_changes_its_key(small_case, monkeypatch):
     other_data = dataclasses.replace(small_case, train=small_case.train.take(range(10)))
     keys = [
         key(),
-        key(recipe=dataclasses.replace(QUICK, epochs=2)),
+        key(recipes=[dataclasses.replace(QUICK, epochs=2)]),
+        key(recipes=[QUICK, QUICK]),
         key(weights="tiny-imagenet"),
         key(shape=(64, 4)),
         key(shape=(96, 3)),
@@ -88,6 +89,34 @@ def test_whatever_shapes_a_model_changes_its_key(small_case, monkeypatch):
 def test_a_model_that_is_not_kept_leaves_the_cache_alone(small_case):
     models.cell_inspector("head", keep=False)
     assert not (assets.cache_folder() / "models").exists()
+
+
+def test_an_arm_goes_on_from_the_weights_of_another(small_case, monkeypatch):
+    onwards = dataclasses.replace(QUICK, train="all", learning_rate=1e-9, after="head")
+    lite = dataclasses.replace(profiles.LITE, cells={"head": QUICK, "all": onwards})
+    monkeypatch.setattr(profiles, "current", lambda: lite)
+    trained = []
+    real = models.train
+    monkeypatch.setattr(
+        models, "train", lambda c, task, recipe, **o: trained.append(recipe) or real(c, task, recipe, **o)
+    )
+    after, history = models.cell_inspector("all")
+    assert trained == [QUICK, onwards]
+    assert history.recipe["train"] == "all"
+    before, _ = models.cell_inspector("head")
+    assert len(trained) == 2 and len(folders()) == 2
+    at_end = after.model.fc.weight.detach().numpy()
+    np.testing.assert_allclose(at_end, before.model.fc.weight.detach().numpy(), atol=1e-5)
+
+
+def test_another_recipe_of_the_arm_before_makes_another_model(small_case, monkeypatch):
+    onwards = dataclasses.replace(QUICK, train="all", after="head")
+    for epochs in (1, 2):
+        cells = {"head": dataclasses.replace(QUICK, epochs=epochs), "all": onwards}
+        lite = dataclasses.replace(profiles.LITE, cells=cells)
+        monkeypatch.setattr(profiles, "current", lambda lite=lite: lite)
+        models.cell_inspector("all")
+    assert len(folders()) == 4
 
 
 def test_a_half_made_model_is_made_again(small_case):
@@ -121,7 +150,7 @@ def test_two_processes_share_one_model(tmp_path):
     program = (
         "import dataclasses, time; from trustlib import tasks; from trustlib.course import models, profiles;"
         "from trustlib.classifiers import ImageClassifier as C; from torchvision.models import resnet18;"
-        "d = tasks.digits28(digits=(0, 1)); tasks.solar_cells = lambda split: d;"
+        "d = tasks.digits28(digits=(0, 1)); tasks.solar_cells = lambda split, seed: d;"
         "C.resnet50 = lambda weights, classes, size, stages, seed: C(resnet18(), classes, size=32,"
         " architecture='resnet18');"
         "import torch; torch.manual_seed(0);"

@@ -25,6 +25,7 @@ from trustlib.course import models, profiles
 from trustlib.errors import DataError
 
 SEEDS = (0, 1, 2, 3, 4)
+LONG = "all_long"
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,7 +61,7 @@ def cells() -> Iterator[str]:
         _runs(kinds, profile.cells, profile.image_weights),
         {(kind, seed): tasks.solar_cells(split=kind, seed=seed).test for kind in kinds for seed in SEEDS},
         lambda kind, arm, start, seed: models.cell_inspector(
-            arm, weights=start, split=kind, split_seed=seed, seed=seed, keep=False
+            arm, weights=start, split=kind, split_seed=seed, seed=seed, keep=_leads_on(arm, profile.cells)
         ),
         profile.cells,
         {"pixels": profile.image_size, "stages": profile.image_stages},
@@ -76,18 +77,33 @@ def reviews() -> Iterator[str]:
         "reviews",
         _runs(("random",), profile.reviews, profile.text_weights),
         {("random", seed): test for seed in SEEDS},
-        lambda split, arm, start, seed: models.review_reader(arm, weights=start, seed=seed, keep=False),
+        lambda split, arm, start, seed: models.review_reader(
+            arm, weights=start, seed=seed, keep=_leads_on(arm, profile.reviews)
+        ),
         profile.reviews,
         {"tokens": profile.text_max_tokens},
     )
 
 
 def _runs(splits, recipes, pretrained: str) -> list[tuple[str, str, str, int]]:
-    """(split, arm, start, seed) of every run; cheap arms first, so that a stopped run leaves whole arms."""
+    """(split, arm, start, seed) of every run; cheap arms first, so that a stopped run leaves whole arms.
+
+    The long arm says what patience adds to the first split from pretrained weights, and that alone.
+    """
     starts = (pretrained, "random")
     return [
-        (split, arm, start, seed) for arm in recipes for split in splits for start in starts for seed in SEEDS
+        (split, arm, start, seed)
+        for arm in recipes
+        for split in splits
+        for start in starts
+        for seed in SEEDS
+        if arm != LONG or (split, start) == (splits[0], pretrained)
     ]
+
+
+def _leads_on(arm: str, recipes) -> bool:
+    """Whether another arm goes on from this one, so that it is worth keeping."""
+    return any(recipe.after == arm for recipe in recipes.values())
 
 
 def load(case: str) -> dict[tuple[str, str, str], Measured]:
@@ -102,9 +118,7 @@ def load(case: str) -> dict[tuple[str, str, str], Measured]:
         raise DataError(f"expected measured results in {path.name}, got no file: run make measure")
     stored = json.loads(path.read_text(encoding="utf-8"))
     recipes = getattr(profiles.named(stored["profile"]), case)
-    changed = [
-        arm for arm, recipe in recipes.items() if dataclasses.asdict(recipe) != stored["recipes"].get(arm)
-    ]
+    changed = [arm for arm in recipes if _asked(arm, recipes) != stored["recipes"].get(arm)]
     if changed:
         raise DataError(
             f"expected {path.name} measured by today's recipes, got other ones for "
@@ -126,7 +140,7 @@ def load(case: str) -> dict[tuple[str, str, str], Measured]:
             _digits(about["labels"]),
             None if about["groups"] is None else np.array(about["groups"]),
             np.array([row["seconds"] for row in rows]),
-            stored["recipes"][arm],
+            stored["recipes"][arm][0],
         )
     return found
 
@@ -207,7 +221,7 @@ def _measure(case: str, runs: list, tests: dict, make: Callable, recipes, shape:
     path = _path(case)
     path.parent.mkdir(parents=True, exist_ok=True)
     samples = {split: _Samples([test for (s, _), test in tests.items() if s == split]) for split, _ in tests}
-    keys = [_key(*run, recipes[run[1]], tests[run[0], run[3]].digest, shape) for run in runs]
+    keys = [_key(*run, _asked(run[1], recipes), tests[run[0], run[3]].digest, shape) for run in runs]
     for (split, arm, weights, seed), key in zip(runs, keys, strict=True):
         test = tests[split, seed]
         row = _rows(path).get(key)
@@ -265,16 +279,20 @@ def _document(samples: dict[str, _Samples], recipes, shape: dict, rows: list[dic
         "profile": profiles.current().name,
         "versions": _versions(),
         "shape": shape,
-        "recipes": {name: dataclasses.asdict(recipe) for name, recipe in recipes.items()},
+        "recipes": {arm: _asked(arm, recipes) for arm in recipes},
         "samples": {split: {"labels": s.labels, "groups": s.groups} for split, s in samples.items()},
         "runs": rows,
     }
     return json.dumps(stored, indent=None, separators=(",", ":")).replace('{"key"', '\n{"key"') + "\n"
 
 
-def _key(split, arm, weights, seed, recipe, test_digest, shape) -> str:
-    recipe = dataclasses.asdict(recipe)
-    shaped_by = [split, arm, models.start_digest(weights), seed, recipe, test_digest, shape]
+def _asked(arm: str, recipes) -> list[dict]:
+    """The recipe of an arm, and those of the arms that it goes on from."""
+    return [dataclasses.asdict(recipe) for recipe in models.line(arm, recipes)]
+
+
+def _key(split, arm, weights, seed, recipes, test_digest, shape) -> str:
+    shaped_by = [split, arm, models.start_digest(weights), seed, recipes, test_digest, shape]
     return hashlib.sha256(json.dumps(shaped_by, sort_keys=True).encode()).hexdigest()[:16]
 
 

@@ -44,7 +44,7 @@ def cell_inspector(
         weights: where it starts; the profile's pretrained weights by default, or "random".
         split, split_seed: "random" or "blocks", and which of them (see tasks.solar_cells).
         seed: of the head, the order of the pictures and their augmentation; and of all weights if random.
-        keep: False trains it anew and leaves the cache alone.
+        keep: False trains it anew and leaves it out of the cache. An arm that it goes on from is read there.
     """
     from trustlib import tasks
     from trustlib.classifiers import ImageClassifier
@@ -52,21 +52,20 @@ def cell_inspector(
     profile = profiles.current()
     weights = weights or profile.image_weights
     task = tasks.solar_cells(split=split, seed=split_seed)
+    recipe = _recipe(arm, profile.cells)
+    size = recipe.image_size or profile.image_size
 
     def fresh():
         return ImageClassifier.resnet50(
             weights=weights,
             classes=task.classes,
-            size=profile.image_size,
+            size=size,
             stages=profile.image_stages,
             seed=seed,
         )
 
-    recipe = _recipe(profile.cells, arm)
-    if not keep:
-        return _anew(fresh, task, recipe, seed)
-    shape = (profile.image_size, profile.image_stages)
-    return _made(fresh, ImageClassifier, task, recipe, weights, shape, seed)
+    shape = (size, profile.image_stages)
+    return _arm(arm, profile.cells, ImageClassifier, fresh, task, weights, shape, seed, keep)
 
 
 def review_reader(arm: str, *, weights: str | None = None, seed: int = 0, keep: bool = True):
@@ -76,7 +75,7 @@ def review_reader(arm: str, *, weights: str | None = None, seed: int = 0, keep: 
         arm: "head", "last_block" or "all"; its recipe is the profile's.
         weights: where it starts; the profile's pretrained weights by default, or "random".
         seed: of the head, the order of the texts and dropout; and of all weights if random.
-        keep: False trains it anew and leaves the cache alone.
+        keep: False trains it anew and leaves it out of the cache. An arm that it goes on from is read there.
     """
     from trustlib import tasks
     from trustlib.classifiers import TextClassifier
@@ -90,10 +89,8 @@ def review_reader(arm: str, *, weights: str | None = None, seed: int = 0, keep: 
             weights=weights, classes=task.classes, max_tokens=profile.text_max_tokens, seed=seed
         )
 
-    recipe = _recipe(profile.reviews, arm)
-    if not keep:
-        return _anew(fresh, task, recipe, seed)
-    return _made(fresh, TextClassifier, task, recipe, weights, (profile.text_max_tokens,), seed)
+    shape = (profile.text_max_tokens,)
+    return _arm(arm, profile.reviews, TextClassifier, fresh, task, weights, shape, seed, keep)
 
 
 def train(classifier, task, recipe: profiles.Recipe, *, seed: int = 0, checkpoint: Path | None = None):
@@ -101,6 +98,7 @@ def train(classifier, task, recipe: profiles.Recipe, *, seed: int = 0, checkpoin
     from trustlib import augment, finetune
 
     options = dataclasses.asdict(recipe)
+    del options["after"], options["image_size"]
     turned = recipe.views > 1
     return finetune.finetune(
         classifier,
@@ -112,30 +110,50 @@ def train(classifier, task, recipe: profiles.Recipe, *, seed: int = 0, checkpoin
     )
 
 
-def _recipe(recipes, arm: str) -> profiles.Recipe:
+def _recipe(arm: str, recipes) -> profiles.Recipe:
     if arm not in recipes:
         raise ValueError(f"expected arm to be one of {', '.join(recipes)}, got {arm!r}")
     return recipes[arm]
 
 
-def _anew(fresh, task, recipe, seed):
-    classifier = fresh()
-    return classifier, train(classifier, task, recipe, seed=seed)
+def _arm(arm, recipes, kind, fresh, task, weights, shape, seed, keep):
+    """The model of an arm and its History: from the cache if it may, after the arms that come before it."""
+    recipe = _recipe(arm, recipes)
+
+    def start():
+        if recipe.after is None:
+            return fresh()
+        return _arm(recipe.after, recipes, kind, fresh, task, weights, shape, seed, True)[0]
+
+    if not keep:
+        classifier = start()
+        return classifier, train(classifier, task, recipe, seed=seed)
+    return _made(start, kind, task, line(arm, recipes), weights, shape, seed)
 
 
-def _made(fresh, kind, task, recipe, weights, shape, seed):
+def line(arm: str, recipes) -> list[profiles.Recipe]:
+    """The recipe of an arm, that of the arm it goes on from, and so on back to the fresh network."""
+    found, name = [], arm
+    while name is not None:
+        found.append(recipes[name])
+        name = recipes[name].after
+    return found
+
+
+def _made(start, kind, task, recipes, weights, shape, seed):
     """Read the model of this key from the cache; make it first when it is not there."""
     from trustlib import finetune
 
+    recipe = recipes[0]
     folder = (
         assets.cache_folder()
         / "models"
-        / f"{task.name}-{recipe.train}-{_key(task, recipe, weights, shape, seed)}"
+        / f"{task.name}-{recipe.train}-{_key(task, recipes, weights, shape, seed)}"
     )
     folder.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(f"{folder}.lock"):
         if not (folder / "history.json").exists():
-            classifier = fresh()
+            classifier = start()
             checkpoint = folder.with_suffix(".checkpoint")
             history = train(classifier, task, recipe, seed=seed, checkpoint=checkpoint)
             with atomic.folder(folder) as temporary:
@@ -152,10 +170,10 @@ def start_digest(weights: str) -> str:
     return weights if asset is None else assets.manifest()[asset].sha256
 
 
-def _key(task, recipe, weights, shape, seed) -> str:
+def _key(task, recipes, weights, shape, seed) -> str:
     """Digest over everything that shapes a model."""
     shaped_by = {
-        "recipe": dataclasses.asdict(recipe),
+        "recipes": [dataclasses.asdict(recipe) for recipe in recipes],
         "weights": start_digest(weights),
         "shape": shape,
         "seed": seed,

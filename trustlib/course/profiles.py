@@ -13,6 +13,9 @@ class Recipe:
     """The options of `finetune` that make one of the course's models; see there for their meaning.
 
     `views` is the number of turned and mirrored versions of every picture; 1 leaves pictures as they are.
+    `after` names the arm whose trained model this one goes on from, instead of a fresh head: a head that
+    knows nothing yet sends large gradients through the network and spoils its features (Kumar et al. 2022).
+    `image_size` is for an arm that looks closer than the profile does; pixels.
     """
 
     train: str
@@ -22,6 +25,8 @@ class Recipe:
     weight_decay: float = 0.01
     batch_size: int = 32
     views: int = 1
+    after: str | None = None
+    image_size: int | None = None
 
 
 @dataclass(frozen=True)
@@ -48,12 +53,15 @@ class Profile:
 LITE = Profile(
     name="lite",
     image_weights="tiny-imagenet",
-    image_size=96,
+    image_size=112,
     image_stages=3,
     cells={
-        "head": Recipe("head", epochs=20, learning_rate=3e-3),
-        "last_block": Recipe("last_block", epochs=4, learning_rate=3e-4, head_learning_rate=1e-3),
-        "all": Recipe("all", epochs=2, learning_rate=3e-4, head_learning_rate=1e-3, views=2),
+        "head": Recipe("head", epochs=20, learning_rate=3e-3, views=4),
+        "last_block": Recipe("last_block", epochs=4, learning_rate=3e-4, views=2, after="head"),
+        "all": Recipe("all", epochs=2, learning_rate=3e-4, views=2, after="head"),
+        "all_long": Recipe(
+            "all", epochs=12, learning_rate=1e-4, head_learning_rate=1e-3, views=12, image_size=128
+        ),
     },
     text_weights="minilm",
     text_max_tokens=64,
@@ -92,7 +100,7 @@ def named(name: str) -> Profile:
     Raises: ValueError that names both profiles.
 
     >>> named("lite").image_size
-    96
+    112
     """
     for profile in (LITE, FULL):
         if profile.name == name:
