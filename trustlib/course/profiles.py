@@ -56,8 +56,8 @@ LITE = Profile(
     image_size=112,
     image_stages=3,
     cells={
-        "head": Recipe("head", epochs=20, learning_rate=3e-3, views=4),
-        "last_block": Recipe("last_block", epochs=4, learning_rate=3e-4, views=2, after="head"),
+        "head": Recipe("head", epochs=40, learning_rate=1e-2, views=4),
+        "last_block": Recipe("last_block", epochs=3, learning_rate=3e-4, views=3, after="head"),
         "all": Recipe("all", epochs=2, learning_rate=3e-4, views=2, after="head"),
         "all_long": Recipe(
             "all", epochs=12, learning_rate=1e-4, head_learning_rate=1e-3, views=12, image_size=128
