@@ -59,3 +59,20 @@ def test_a_million_answers_in_ten_classes_take_less_than_ten_seconds_and_two_gig
     seconds, memory = map(float, done.stdout.split())
     assert seconds < 10
     assert memory < 2e9
+
+
+@pytest.mark.bench
+def test_the_embedded_resnet50_loads_in_less_than_a_second():
+    """Its digest checked, its weights in a network with a fresh head; the imports are not counted."""
+    program = (
+        "import time; from trustlib.classifiers import ImageClassifier\n"
+        "import torchvision, safetensors.torch\n"
+        "for _ in range(3):\n"
+        "    start = time.perf_counter()\n"
+        "    ImageClassifier.resnet50(weights='tiny-imagenet', classes=('a', 'b'))\n"
+        "    print(time.perf_counter() - start)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, check=True, capture_output=True, text=True
+    )
+    assert min(map(float, done.stdout.split())) < 1
