@@ -181,18 +181,18 @@ def table() -> Iterator[str]:
 
 
 def picture() -> None:
-    """Draw the accuracy of every measured arm, with its interval, into data/measured/arms.png."""
+    """Draw the accuracy of every arm on the random splits, with its interval, into data/measured/arms.png."""
     names = {"cells": "solar cells", "reviews": "reviews"}
-    starts = {"random": "random start"}
     rows = {}
     for case, name in names.items():
         if not _path(case).exists():
             continue
         for (split, arm, start), measured in load(case).items():
-            where = f"{name}, {split} split" if case == "cells" else name
-            rows[f"{where}: {arm.replace('_', ' ')}, {starts.get(start, start)}"] = accuracy(measured)
+            if split == "random":
+                begin = "random start" if start == "random" else "pretrained"
+                rows[f"{name}: {arm.replace('_', ' ')}, {begin}"] = accuracy(measured)
     drawn = plots.estimates(
-        rows, xlabel="accuracy", title=f"Accuracy of every arm, {len(SEEDS)} training seeds each"
+        rows, xlabel="accuracy", title=f"Accuracy of every arm, {len(SEEDS)} runs each, random splits"
     )
     with atomic.file(assets.data_folder() / "measured" / "arms.png") as temporary:
         temporary.write_bytes(plots.png(drawn))
