@@ -89,28 +89,23 @@ def of_frozen(cells, folds):
 
 
 def of_arms(task, cells, folds, arms):
-    profile, labels = profiles.current(), cells.labels
+    labels = cells.labels
     probs = {arm: np.empty(len(labels)) for arm in arms}
     for train, held_out in folds:
         fold = dataclasses.replace(task, train=cells.take(train), validation=cells.take(held_out))
         for arm in arms:
-            classifier = _trained(arm, fold, profile)
+            classifier = _trained(arm, fold)
             probs[arm][held_out] = classifier.predict_proba(fold.validation.inputs)[:, 1]
     yield "| arm | " + " | ".join(arms) + " |"
     yield "|---" * (len(arms) + 1) + "|"
     yield "| | " + " | ".join(_scores(probs[arm], labels) for arm in arms) + " |"
 
 
-def _trained(arm: str, fold, profile) -> ImageClassifier:
+def _trained(arm: str, fold) -> ImageClassifier:
     """The arm's classifier on that fold, after the arms that it goes on from; every head is trained anew."""
-    recipes = models.line(arm, profile.cells)
-    classifier = ImageClassifier.resnet50(
-        classes=fold.classes,
-        size=recipes[0].image_size or profile.image_size,
-        stages=profile.image_stages,
-        seed=profile.seed,
-    )
-    for recipe in reversed(recipes):
+    profile = profiles.current()
+    classifier = models.fresh_inspector(arm, fold.classes, weights=profile.image_weights, seed=profile.seed)
+    for recipe in reversed(models.line(arm, profile.cells)):
         models.train(classifier, fold, recipe, seed=profile.seed)
     return classifier
 

@@ -10,13 +10,18 @@ import pytest
 from trustlib import assets, errors
 from trustlib.course import measure, models, profiles
 
-TEST = types.SimpleNamespace(
-    labels=np.array([0, 1, 1, 0]),
-    groups=np.array(["a", "a", "b", "c"]),
-    ids=np.array(["0", "1", "2", "3"]),
-    digest="d" * 64,
-    inputs=[0, 1, 2, 3],
-)
+
+def four_samples(ids, labels, groups, digest):
+    return types.SimpleNamespace(
+        ids=np.array(list(ids)),
+        labels=np.array(labels),
+        groups=np.array(list(groups)),
+        digest=digest * 64,
+        inputs=list(range(len(ids))),
+    )
+
+
+TEST = four_samples("0123", [0, 1, 1, 0], "aabc", "d")
 RECIPES = {"head": profiles.LITE.cells["head"]}
 RUNS = [("random", "head", "random", seed) for seed in (0, 1)]
 
@@ -72,13 +77,7 @@ def test_a_network_of_another_shape_is_measured_anew(folder):
 
 def test_each_seed_counts_on_its_own_test_split(folder):
     """Seed 1 is asked other samples: sample 0 is not among them, and sample 4 is new."""
-    other = types.SimpleNamespace(
-        labels=np.array([1, 1, 0, 0]),
-        groups=np.array(["d", "b", "c", "a"]),
-        ids=np.array(["4", "2", "3", "1"]),
-        digest="e" * 64,
-        inputs=[0, 1, 2, 3],
-    )
+    other = four_samples("4231", [1, 1, 0, 0], "dbca", "e")
     run([], {("random", 0): TEST, ("random", 1): other})
     arm = measure.load("cells")["random", "head", "random"]
     np.testing.assert_array_equal(arm.labels, [0, 1, 1, 0, 1])

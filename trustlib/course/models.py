@@ -40,7 +40,7 @@ def cell_inspector(
     """A ResNet-50 fine-tuned on the solar cells: (ImageClassifier, History).
 
     Args:
-        arm: "head", "last_block" or "all"; its recipe is the profile's.
+        arm: "head", "last_block", "all" or "all_long"; its recipe is the profile's.
         weights: where it starts; the profile's pretrained weights by default, or "random".
         split, split_seed: "random" or "blocks", and which of them (see tasks.solar_cells).
         seed: of the head, the order of the pictures and their augmentation; and of all weights if random.
@@ -52,20 +52,30 @@ def cell_inspector(
     profile = profiles.current()
     weights = weights or profile.image_weights
     task = tasks.solar_cells(split=split, seed=split_seed)
-    recipe = _recipe(arm, profile.cells)
-    size = recipe.image_size or profile.image_size
 
     def fresh():
-        return ImageClassifier.resnet50(
-            weights=weights,
-            classes=task.classes,
-            size=size,
-            stages=profile.image_stages,
-            seed=seed,
-        )
+        return fresh_inspector(arm, task.classes, weights=weights, seed=seed)
 
-    shape = (size, profile.image_stages)
+    shape = (_image_size(arm, profile), profile.image_stages)
     return _arm(arm, profile.cells, ImageClassifier, fresh, task, weights, shape, seed, keep)
+
+
+def fresh_inspector(arm: str, classes, *, weights: str, seed: int):
+    """The ImageClassifier that an arm starts from: a ResNet-50 of the profile's shape with a fresh head."""
+    from trustlib.classifiers import ImageClassifier
+
+    profile = profiles.current()
+    return ImageClassifier.resnet50(
+        weights=weights,
+        classes=classes,
+        size=_image_size(arm, profile),
+        stages=profile.image_stages,
+        seed=seed,
+    )
+
+
+def _image_size(arm: str, profile: profiles.Profile) -> int:
+    return _recipe(arm, profile.cells).image_size or profile.image_size
 
 
 def review_reader(arm: str, *, weights: str | None = None, seed: int = 0, keep: bool = True):

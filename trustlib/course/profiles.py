@@ -35,7 +35,8 @@ class Profile:
 
     `image_stages` is how many of ResNet-50's four stages are kept. `image_weights` and `text_weights` are
     names that `ImageClassifier.resnet50` and `TextClassifier.bert` know. `cells` and `reviews` map an arm
-    ("head", "last_block", "all") to its recipe. `seed` is the one that every lesson starts from.
+    ("head", "last_block", "all"; "all_long" for whoever has time) to its recipe. `seed` is the one that every
+    lesson starts from.
     """
 
     name: str
