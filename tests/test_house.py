@@ -11,14 +11,17 @@ HOUSE = Path(__file__).parents[1] / "trustlib"
 # From the ground up; a module may import from its own floor and below.
 FLOORS = (
     {"trustlib", "errors", "checks", "atomic", "progress", "resampling", "intervals", "estimates", "ranking"}
-    | {"predictions", "predictions_csv", "accuracy", "calibration"},
-    set(),  # probing: comes with later lessons
+    | {"predictions", "predictions_csv", "accuracy", "calibration", "generalization"},
+    {"asking", "robustness", "corruptions", "text_perturbations", "minimal", "explain", "faithfulness"},
     {"assets", "tasks", "tiny_imagenet", "parts", "weights", "checkpoints", "frozen", "augment"}
     | {"pixels", "huggingface", "saved", "classifiers", "samples", "finetune"}
     | {"crops", "student", "pretraining"},
     {"plots", "summary", "course", "doctor", "cli", "__main__"},
 )
 NETWORKS = {
+    "corruptions",
+    "minimal",
+    "explain",
     "parts",
     "weights",
     "checkpoints",

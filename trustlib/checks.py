@@ -4,6 +4,7 @@ Nothing is guessed: logits are not turned into probabilities, floats are not rou
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -187,6 +188,84 @@ def groups(groups: ArrayLike, *, n: int, name: str = "groups") -> NDArray[np.int
             f"expected at least 2 {name}, got 1; one alone shows no spread, so collect more of them"
         )
     return codes
+
+
+def picture(picture: ArrayLike, *, at: int | None = None) -> NDArray[Any]:
+    """A picture (h, w, 3) as it came: uint8, or float in [0, 1]; nothing is converted.
+
+    Args:
+        at: its position among others, for the message.
+    Raises: ValueError on another shape, dtype or range.
+
+    >>> picture(np.zeros((4, 5, 3), np.uint8)).shape
+    (4, 5, 3)
+    """
+    array = np.asarray(picture)
+    where = "" if at is None else f" at position {at}"
+    if array.ndim != 3 or array.shape[2] != 3 or 0 in array.shape:
+        raise ValueError(
+            f"expected pictures of shape (h, w, 3), got {array.shape}{where}: "
+            "repeat a grey picture to three channels, and hand over a single picture as [picture]"
+            if at is not None
+            else f"expected a picture of shape (h, w, 3), got {array.shape}: "
+            "repeat a grey picture to three channels, and hand over one picture, not several"
+        )
+    if array.dtype == np.uint8:
+        return array
+    if not np.issubdtype(array.dtype, np.floating):
+        raise ValueError(
+            f"expected pictures of dtype uint8 or float, got {array.dtype}{where}: "
+            "convert values from 0 to 255 with astype('uint8')"
+        )
+    if not np.isfinite(array).all():
+        raise ValueError(f"expected finite pictures, got NaN or infinity{where}: look there")
+    if array.min() < 0 or array.max() > 1:
+        raise ValueError(
+            f"expected float pictures in [0, 1], got values from {array.min():.4g} to "
+            f"{array.max():.4g}{where}: divide by 255, or pass uint8"
+        )
+    return array
+
+
+def texts(texts: Sequence[str], *, name: str = "texts", least: int = 1) -> list[str]:
+    """Texts as a list of at least `least` str. Raises: ValueError.
+
+    >>> texts(("good", "bad"))
+    ['good', 'bad']
+    """
+    if isinstance(texts, str):
+        raise ValueError(f"expected {name} as a sequence of str, got one str: hand over [text]")
+    found = list(texts)
+    wrong = next((i for i, text in enumerate(found) if not isinstance(text, str)), None)
+    if wrong is not None:
+        raise ValueError(
+            f"expected {name} as str, got {type(found[wrong]).__name__} at position {wrong}: look there"
+        )
+    if len(found) < least:
+        raise ValueError(f"expected at least {least} of {name}, got {len(found)}: add some")
+    return [str(text) for text in found]
+
+
+def table(
+    rows: ArrayLike, *, name: str = "rows", columns: int | None = None, least: int = 1
+) -> NDArray[np.float64]:
+    """A table of finite numbers as float64 (n, d), n at least `least`, d given or at least 1.
+
+    Raises: ValueError.
+
+    >>> table([[5.1, 3.5], [6.2, 2.9]]).shape
+    (2, 2)
+    """
+    array = _floats(rows, name)
+    wanted = "d" if columns is None else str(columns)
+    if array.ndim != 2 or len(array) < least or array.shape[1] != (columns or max(array.shape[1], 1)):
+        raise ValueError(
+            f"expected {name} of shape (n, {wanted}) with n >= {least}, got {array.shape}; "
+            "pass one row a sample and one column a feature"
+        )
+    if not np.isfinite(array).all():
+        raise ValueError(f"expected finite {name}, got NaN or infinity; fill or leave out what is missing")
+    return array
 
 
 def positive(value: float, *, name: str) -> float:

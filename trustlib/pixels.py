@@ -6,6 +6,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from trustlib import checks
+
 
 class Lazy:
     """A sequence that computes its items when they are asked for, and keeps none.
@@ -50,24 +52,6 @@ def encode_one(picture, size: int, *, at: int = 0) -> Tensor:
 
 def _checked(picture, at: int) -> np.ndarray:
     """The picture as an array; of three equal channels (grey) only one, so that it is resized once."""
-    array = np.asarray(picture)
-    if array.ndim != 3 or array.shape[2] != 3 or 0 in array.shape:
-        raise ValueError(
-            f"expected pictures of shape (h, w, 3), got {array.shape} at position {at}: "
-            "repeat a grey picture to three channels, and hand over a single picture as [picture]"
-        )
-    if array.dtype != np.uint8:
-        if not np.issubdtype(array.dtype, np.floating):
-            raise ValueError(
-                f"expected pictures of dtype uint8 or float, got {array.dtype} at position {at}: "
-                "convert values from 0 to 255 with astype('uint8')"
-            )
-        if not np.isfinite(array).all():
-            raise ValueError(f"expected finite pictures, got NaN or infinity at position {at}: look there")
-        if array.min() < 0 or array.max() > 1:
-            raise ValueError(
-                f"expected float pictures in [0, 1], got values from {array.min():.4g} to "
-                f"{array.max():.4g} at position {at}: divide by 255, or pass uint8"
-            )
+    array = checks.picture(picture, at=at)
     grey = (array[..., 0] == array[..., 1]).all() and (array[..., 1] == array[..., 2]).all()
     return array[..., :1] if grey else array

@@ -135,12 +135,27 @@ def predict(
     )
 
 
-def ask(predict_proba: Callable[[Any], Any], inputs: Any, n: int, k: int) -> NDArray[np.float64]:
-    """The answers (n, k) to n inputs at once. Raises: ModelError when they have another shape."""
-    probs = np.asarray(predict_proba(inputs), dtype=np.float64)
-    if probs.shape != (n, k):
+def ask(
+    predict_proba: Callable[[Any], Any], inputs: Any, n: int, k: int | None = None
+) -> NDArray[np.float64]:
+    """The answers (n, k) to n inputs at once; k of None takes any number of classes from 2.
+
+    Raises: ModelError when they have another shape, or are no numbers.
+    """
+    answer = predict_proba(inputs)
+    if hasattr(answer, "detach"):  # a tensor, perhaps with a gradient or on a GPU
+        answer = answer.detach().cpu()
+    try:
+        probs = np.asarray(answer, dtype=np.float64)
+    except (TypeError, ValueError) as error:
         raise ModelError(
-            f"expected answers of shape ({n}, {k}) for {n} inputs and {k} classes, got {probs.shape}; "
+            f"expected answers as an array of numbers, got {type(answer).__name__} ({error}); "
+            "let predict_proba return one row per input and one column per class"
+        ) from None
+    if probs.ndim != 2 or probs.shape[0] != n or probs.shape[1] < 2 or k not in (None, probs.shape[1]):
+        wanted = f"for {n} inputs" + ("" if k is None else f" and {k} classes")
+        raise ModelError(
+            f"expected answers of shape ({n}, {'k' if k is None else k}) {wanted}, got {probs.shape}; "
             "let predict_proba return one row per input and one column per class"
         )
     return probs
