@@ -268,6 +268,59 @@ def table(
     return array
 
 
+def target(target: int, *, n_classes: int) -> int:
+    """The index of a class, as int. Raises: ValueError.
+
+    >>> target(1, n_classes=2)
+    1
+    """
+    whole = isinstance(target, (int, np.integer)) and not isinstance(target, (bool, np.bool_))
+    if not whole or not 0 <= target < n_classes:
+        raise ValueError(
+            f"expected target from 0 to {n_classes - 1}, got {target!r}; pass the index of a class"
+        )
+    return int(target)
+
+
+def masks(masks: ArrayLike, *, m: int | None = None) -> NDArray[np.bool_]:
+    """Which of m features are kept, as booleans (b, m) with m >= 1. Raises: ValueError.
+
+    >>> masks([[True, False]], m=2).shape
+    (1, 2)
+    """
+    array = np.asarray(masks)
+    wanted = "m" if m is None else str(m)
+    if array.dtype != bool or array.ndim != 2 or array.shape[1] != (m or max(array.shape[1], 1)):
+        raise ValueError(
+            f"expected masks as booleans of shape (b, {wanted}), got {array.dtype} of shape {array.shape}; "
+            "pass True where a feature is kept, one row a question"
+        )
+    return array
+
+
+def segments(segments: ArrayLike, *, shape: tuple[int, ...]) -> NDArray[np.int64]:
+    """A segmentation of a picture of that (h, w), as int64 labels from 0 to m - 1, each used.
+
+    Raises: ValueError.
+
+    >>> segments([[0, 1, 1]], shape=(1, 3)).max()
+    np.int64(1)
+    """
+    array = np.asarray(segments)
+    if array.shape != tuple(shape) or array.dtype.kind not in "iu":
+        raise ValueError(
+            f"expected segments as integers of shape {tuple(shape)}, got {array.dtype} of shape "
+            f"{array.shape}; pass one label a pixel of the picture"
+        )
+    found = np.unique(array)
+    if found[0] != 0 or found[-1] != len(found) - 1:
+        raise ValueError(
+            f"expected segments labelled from 0 to m - 1 without gaps, got {len(found)} labels from "
+            f"{found[0]} to {found[-1]}; renumber them with np.unique(segments, return_inverse=True)[1]"
+        )
+    return array.astype(np.int64)
+
+
 def positive(value: float, *, name: str) -> float:
     """A finite number above 0, as float. Raises: ValueError.
 
