@@ -161,9 +161,7 @@ def global_importance(
     )
 
 
-def submodular_pick(
-    explanations: Iterable[Explanation], n: int, *, most: int | None = 10
-) -> SubmodularPick:
+def submodular_pick(explanations: Iterable[Explanation], n: int, *, most: int | None = 10) -> SubmodularPick:
     """The n explanations that a person should look at: together they show what matters most, without repeats.
 
     A feature that one of them shows need not be shown again, so each next one is taken for the importance
