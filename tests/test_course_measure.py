@@ -50,12 +50,15 @@ def folder(monkeypatch, tmp_path):
 TESTS = {("random", 0): TEST, ("random", 1): TEST}
 
 
-def run(asked, tests=TESTS, shape=(96, 4)):
+SHAPE = {"pixels": profiles.LITE.image_size, "stages": profiles.LITE.image_stages}
+
+
+def run(asked, tests=TESTS, shape=SHAPE):
     def make(split, arm, weights, seed):
         asked.append(seed)
         return Oracle(seed), types.SimpleNamespace(seconds=1.0)
 
-    return list(measure._measure("cells", RUNS, tests, make, RECIPES, {"shape": shape}))
+    return list(measure._measure("cells", RUNS, tests, make, RECIPES, shape))
 
 
 def test_answers_survive_the_file(folder):
@@ -71,8 +74,10 @@ def test_a_network_of_another_shape_is_measured_anew(folder):
     asked = []
     run(asked)
     run(asked)
-    run(asked, shape=(128, 3))
+    run(asked, shape={"pixels": 128, "stages": 3})
     assert asked == [0, 1, 0, 1]
+    with pytest.raises(errors.DataError, match="networks of .*got {'pixels': 128, 'stages': 3}"):
+        measure.load("cells")
 
 
 def test_each_seed_counts_on_its_own_test_split(folder):

@@ -64,7 +64,7 @@ def cells() -> Iterator[str]:
             arm, weights=start, split=kind, split_seed=seed, seed=seed, keep=_leads_on(arm, profile.cells)
         ),
         profile.cells,
-        {"pixels": profile.image_size, "stages": profile.image_stages},
+        _shape("cells", profile),
     )
 
 
@@ -81,8 +81,15 @@ def reviews() -> Iterator[str]:
             arm, weights=start, seed=seed, keep=_leads_on(arm, profile.reviews)
         ),
         profile.reviews,
-        {"tokens": profile.text_max_tokens},
+        _shape("reviews", profile),
     )
+
+
+def _shape(case: str, profile: profiles.Profile) -> dict[str, int]:
+    """The sizes that the profile gives the networks of a case."""
+    if case == "cells":
+        return {"pixels": profile.image_size, "stages": profile.image_stages}
+    return {"tokens": profile.text_max_tokens}
 
 
 def _runs(splits, recipes, pretrained: str) -> list[tuple[str, str, str, int]]:
@@ -111,13 +118,19 @@ def load(case: str) -> dict[tuple[str, str, str], Measured]:
 
     Arms that were stopped before their last seed are left out.
 
-    Raises: DataError when it was not measured, or by recipes other than the profile's.
+    Raises: DataError when it was not measured, or by recipes or networks other than the profile's.
     """
     path = _path(case)
     if not path.exists():
         raise DataError(f"expected measured results in {path.name}, got no file: run make measure")
     stored = json.loads(path.read_text(encoding="utf-8"))
-    recipes = getattr(profiles.named(stored["profile"]), case)
+    profile = profiles.named(stored["profile"])
+    if stored["shape"] != _shape(case, profile):
+        raise DataError(
+            f"expected {path.name} measured with networks of {_shape(case, profile)}, "
+            f"got {stored['shape']}: run make measure"
+        )
+    recipes = getattr(profile, case)
     changed = [arm for arm in recipes if _asked(arm, recipes) != stored["recipes"].get(arm)]
     if changed:
         raise DataError(
