@@ -90,7 +90,7 @@ def permutation_importance(
     codes = None if groups is None else checks.groups(groups, n=n)
     total = n * (1 + d * n_repeats)
     rng = np.random.default_rng(seed)
-    # First axis accuracy and NLL: what each row loses, mean of the repeats, and each repeat, mean of the rows.
+    # Accuracy and NLL on the first axis; by row over the repeats, by repeat over the rows.
     by_row, repeats = np.zeros((2, d, n)), np.empty((2, d, n_repeats))
     with asking.calls(total, "permutation importance") as bar:
         probs = asking.ask(predict_proba, asking.batches(rows, batch_size), bar=bar)

@@ -101,9 +101,9 @@ def global_importance(
 
     Args:
         explanations: at least 2, a list or an iterator such as `each` returns, of which only the values are
-            kept. All of one kind, method and class, so hand `target` to the explainer. Rows of tables count by
-            column. Texts count by word, upper and lower case alike, and a mean is over all places of the word.
-            Pictures must share one segment map, a grid: their own segments have nothing in common.
+            kept. All of one kind, method and class, so hand `target` to the explainer. Tables count by
+            column. Texts count by word, upper and lower case alike, and a mean is over all places of the
+            word. Pictures must share one segment map, a grid: their own segments have nothing in common.
         groups: (n,), inputs that hang together; None takes every input for independent.
         least: words in fewer inputs (or groups) are left out; 2 or more, since one has no interval.
         seed: for the draws behind the intervals.
