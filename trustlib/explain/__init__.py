@@ -2,6 +2,10 @@
 
 explanation   Explanation, Span: the one result of every method, modality and class
 masking       what it means to hide a segment, a word or a column, and how a model is asked about it
+lime          lime_image, lime_text; lime_table: lime_table
+surrogate     fit: the weighted ridge regression under LIME, for masks and answers of one's own
+sampling      samples_needed: how many samples make the largest features the same ones again
+costs         cost: how many calls and about how long, measured on a few inputs
 saliency      gradient, gradient_times_input, integrated_gradients; gradients: all three beside each other
 importance    permutation_importance: what a shuffled column costs; linear_importance, linear_attributions
 overview      each: many inputs in turn; global_importance: mean sizes; submodular_pick: a telling few
@@ -9,6 +13,7 @@ tree          surrogate_tree: a small tree that imitates a model
 """
 
 from trustlib.explain import masking
+from trustlib.explain.costs import Cost, cost
 from trustlib.explain.explanation import Explanation, Span
 from trustlib.explain.importance import (
     Importance,
@@ -17,6 +22,8 @@ from trustlib.explain.importance import (
     linear_importance,
     permutation_importance,
 )
+from trustlib.explain.lime import lime_image, lime_text
+from trustlib.explain.lime_table import lime_table
 from trustlib.explain.overview import (
     GlobalImportance,
     SubmodularPick,
@@ -32,28 +39,36 @@ from trustlib.explain.saliency import (
     gradients,
     integrated_gradients,
 )
+from trustlib.explain.sampling import SamplesNeeded, samples_needed
 from trustlib.explain.tree import SurrogateTree, surrogate_tree
 
 __all__ = [
+    "Cost",
     "Explanation",
     "GlobalImportance",
     "Gradients",
     "Importance",
     "PermutationImportance",
     "Saliency",
+    "SamplesNeeded",
     "Span",
     "SubmodularPick",
     "SurrogateTree",
+    "cost",
     "each",
     "global_importance",
     "gradient",
     "gradient_times_input",
     "gradients",
     "integrated_gradients",
+    "lime_image",
+    "lime_table",
+    "lime_text",
     "linear_attributions",
     "linear_importance",
     "masking",
     "permutation_importance",
+    "samples_needed",
     "submodular_pick",
     "surrogate_tree",
 ]

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    import shap
 
 
 class Span(NamedTuple):
@@ -23,10 +26,12 @@ class Explanation:
     values: (m,) float64, above 0 where the feature speaks for the class; base_value: the answer that the
     values start from (the surrogate's intercept in LIME, the answer to the baseline in SHAP); prediction: the
     model's answer to the input itself; target: index of the class; features: segments as an integer map
-    (h, w) with values 0 to m - 1, m Spans of a text, or m column names; standard_errors: (m,), 0 where exact,
-    NaN where not known; fidelity: weighted R² for LIME, base_value + sum of values - prediction for SHAP, NaN
-    where there is none; n_calls: inputs that the model answered; seed: of whatever was drawn; method: such as
-    "lime"; input: the picture, text or row that is explained.
+    (h, w) with values 0 to m - 1, m Spans of a text (a tuple of Spans where a word counts in all its places
+    at once), or m column names; standard_errors: (m,), 0 where exact, NaN where not known; fidelity: weighted
+    R² for LIME, base_value + sum of values - prediction for SHAP, NaN where there is none; n_calls: inputs
+    that the model answered; seed: of whatever was drawn; method: such as "lime"; input: the picture, text or
+    row that is explained; covariance: (m, m) of the values over draws, None where not known; n_samples: how
+    many were drawn, None where nothing was.
     """
 
     values: NDArray[np.float64]
@@ -40,6 +45,8 @@ class Explanation:
     seed: int
     method: str
     input: Any
+    covariance: NDArray[np.float64] | None = field(default=None, kw_only=True)
+    n_samples: int | None = field(default=None, kw_only=True)
 
     @property
     def kind(self) -> str:
@@ -47,3 +54,44 @@ class Explanation:
         if isinstance(self.features, np.ndarray) and self.features.ndim == 2:
             return "image"
         return "text" if isinstance(self.input, str) else "table"
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """A name for each feature: "segment 3", the word, or the column."""
+        if self.kind == "image":
+            return tuple(f"segment {i}" for i in range(len(self.values)))
+        if self.kind == "text":
+            places = [(place,) if isinstance(place, Span) else place for place in self.features]
+            return tuple(self.input[place[0].start : place[0].stop] for place in places)
+        return tuple(str(name) for name in self.features)
+
+    def as_list(self) -> list[tuple[str | int, float]]:
+        """Features and values, the largest in size first: lime's list form.
+
+        A word or column stands by its name, a segment by its number, as in lime.
+        """
+        keys = range(len(self.values)) if self.kind == "image" else self.names
+        order = np.argsort(-np.abs(self.values), kind="stable")
+        return [(keys[i], float(self.values[i])) for i in order]
+
+    def to_shap(self) -> shap.Explanation:
+        """The same as a shap.Explanation, for that library's own plots; see `convert.to_shap`."""
+        from trustlib.explain.convert import to_shap
+
+        return to_shap(self)
+
+    def _repr_html_(self) -> str | None:
+        """Words with their values as plain HTML where a text is explained; other kinds have plots."""
+        if self.kind != "text":
+            return None
+        from trustlib.explain.html_text import page
+
+        return page(self)
+
+    def __repr__(self) -> str:
+        listed = ", ".join(f"{key!r}: {value:+.3f}" for key, value in self.as_list()[:5])
+        more = f", ... {len(self.values) - 5} more" if len(self.values) > 5 else ""
+        return (
+            f"Explanation({self.method} of class {self.target}: {self.base_value:.3f} -> "
+            f"{self.prediction:.3f}; {listed}{more}; {self.n_calls:,} calls)"
+        )

@@ -36,7 +36,7 @@ def grid(picture: ArrayLike, n: int = N_SEGMENTS) -> NDArray[np.int64]:
 
 
 def slic(
-    picture: ArrayLike, n: int = N_SEGMENTS, *, compactness: float = 10.0, sigma: float = 1.0
+    picture: ArrayLike, n: int = N_SEGMENTS, *, compactness: float = 20.0, sigma: float = 1.0
 ) -> NDArray[np.int64]:
     """Superpixels: compact pieces of like colour, about n.
 
