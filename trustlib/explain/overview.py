@@ -13,7 +13,7 @@ importance from local; Craven & Shavlik (1996), trees that imitate a network, an
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,7 +22,6 @@ from numpy.typing import ArrayLike, NDArray
 
 from trustlib import checks, estimates, progress
 from trustlib.estimates import Estimate
-from trustlib.explain import masking
 from trustlib.explain.explanation import Explanation
 from trustlib.explain.importance import most_important_first
 
@@ -244,14 +243,5 @@ def _named(found: Explanation, first: Explanation, at: int) -> Iterator[tuple[st
             f"expected one segment map for all pictures, got another at position {at}; segments of different "
             "pictures are different things, so explain them on one grid: segments=masking.grid(...)"
         )
-    return zip(_names(found), found.values.tolist(), strict=True)
-
-
-def _names(found: Explanation) -> Iterator[Hashable]:
-    if found.kind == "table":
-        return iter(found.features)
-    if found.kind == "image":
-        return (f"segment {i}" for i in range(len(found.values)))
-    # All places of one feature hold the same word, so the first says which.
-    starts = (masking.places(feature)[0] for feature in found.features)
-    return (found.input[start:stop].casefold() for start, stop in starts)
+    names = (name.casefold() for name in found.names) if found.kind == "text" else found.names
+    return zip(names, found.values.tolist(), strict=True)

@@ -29,7 +29,7 @@ from trustlib.explain.explanation import Explanation, Span
 Floats = NDArray[np.float64]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Saliency(Explanation):
     """An Explanation by gradients, and beside it the attributions as fine as the network reads.
 

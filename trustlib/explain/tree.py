@@ -32,8 +32,8 @@ class SurrogateTree:
     the one answer that the model gives most often; r2: share of the variance of the model's probabilities
     that the tree explains, on held-out inputs, 1 at best and below 0 where a constant is better, NaN where
     the model always says the same; tree: scikit-learn's DecisionTreeClassifier; columns, classes: names;
-    text: the questions; held_out: positions of the inputs that the tree has not seen; n_calls: inputs that
-    the model answered.
+    text: the questions, where two leaves of one class differ in how sure they are; held_out: positions of
+    the inputs that the tree has not seen; n_calls: inputs that the model answered.
     """
 
     fidelity: Estimate
@@ -102,7 +102,11 @@ def surrogate_tree(
     classes = checks.classes(classes, n_classes=k)
     # A row stands once for each class, weighted with its probability: the tree learns how sure the model is.
     weights = probs[~hidden]
-    tree = DecisionTreeClassifier(max_depth=max_depth, random_state=seed).fit(
+    tree = DecisionTreeClassifier(
+        max_depth=max_depth,
+        min_impurity_decrease=1e-9,  # where the model always says the same, rounding alone would split
+        random_state=seed,
+    ).fit(
         np.repeat(rows[~hidden], k, axis=0),
         np.tile(np.arange(k), len(weights)),
         sample_weight=weights.ravel(),
