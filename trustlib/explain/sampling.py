@@ -35,9 +35,7 @@ class SamplesNeeded:
         inside, outside = self.closest
         if self.n is None:
             return f"not separable: features {inside} and {outside} are too alike for {self.most:,} samples"
-        return (
-            f"{self.n:,} samples for the {len(self.top)} largest features to be the same in {self.level:.4g}"
-        )
+        return f"{self.n:,} samples for the same {len(self.top)} largest features in {self.level:.1%} of runs"
 
 
 def samples_needed(pilot: Explanation, k: int, *, level: float = 0.95, most: int = 100_000) -> SamplesNeeded:
