@@ -7,32 +7,42 @@ training      history
 answers       confusion
 intervals     estimates, groups, repeated
 calibration   reliability, if_calibrated, risk_coverage
+faithfulness  faithfulness_curve, randomisation, beside_control
 gallery       images
+importance    importance, saliency, tree
 people        human_doubt, texts
 figure        show, png, and the style
 """
 
 from trustlib.plots.answers import confusion
 from trustlib.plots.calibration import if_calibrated, reliability, risk_coverage
+from trustlib.plots.faithfulness import beside_control, faithfulness_curve, randomisation
 from trustlib.plots.figure import png, show
 from trustlib.plots.gallery import images
+from trustlib.plots.importance import importance, saliency, tree
 from trustlib.plots.intervals import estimates, groups, repeated
 from trustlib.plots.people import Texts, human_doubt, texts
 from trustlib.plots.training import history
 
 __all__ = [
     "Texts",
+    "beside_control",
     "confusion",
     "estimates",
+    "faithfulness_curve",
     "groups",
     "history",
     "human_doubt",
     "if_calibrated",
     "images",
+    "importance",
     "png",
+    "randomisation",
     "reliability",
     "repeated",
     "risk_coverage",
+    "saliency",
     "show",
     "texts",
+    "tree",
 ]
