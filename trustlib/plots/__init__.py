@@ -7,6 +7,7 @@ training      history
 answers       confusion
 intervals     estimates, groups, repeated
 calibration   reliability, if_calibrated, risk_coverage
+explanations  explanation: picture, text or row; explanation_bars
 faithfulness  faithfulness_curve, randomisation, beside_control
 gallery       images
 importance    importance, saliency, tree
@@ -16,6 +17,7 @@ figure        show, png, and the style
 
 from trustlib.plots.answers import confusion
 from trustlib.plots.calibration import if_calibrated, reliability, risk_coverage
+from trustlib.plots.explanations import Marked, explanation, explanation_bars
 from trustlib.plots.faithfulness import beside_control, faithfulness_curve, randomisation
 from trustlib.plots.figure import png, show
 from trustlib.plots.gallery import images
@@ -25,10 +27,13 @@ from trustlib.plots.people import Texts, human_doubt, texts
 from trustlib.plots.training import history
 
 __all__ = [
+    "Marked",
     "Texts",
     "beside_control",
     "confusion",
     "estimates",
+    "explanation",
+    "explanation_bars",
     "faithfulness_curve",
     "groups",
     "history",
