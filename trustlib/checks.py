@@ -96,6 +96,23 @@ def numbers(values: ArrayLike, *, name: str, n: int | None = None, least: int = 
     return array
 
 
+def amounts(
+    values: ArrayLike, *, name: str, n: int | None = None, most: float = np.inf
+) -> NDArray[np.float64]:
+    """Finite numbers from 0 to `most` as float64 (n,), n given or at least 1. Raises: ValueError.
+
+    >>> amounts([0, 0.1], name="sigmas")
+    array([0. , 0.1])
+    """
+    array = numbers(values, name=name, n=n)
+    if array.min(initial=0) < 0 or array.max(initial=0) > most:
+        wanted = "of 0 or more" if np.isinf(most) else f"from 0 to {most:g}"
+        raise ValueError(
+            f"expected {name} {wanted}, got {array.min():g} to {array.max():g}; leave out what lies outside"
+        )
+    return array
+
+
 def counts(values: ArrayLike, *, name: str, n: int) -> NDArray[np.int64]:
     """Whole numbers from 0 up as int64 (n,). Raises: ValueError.
 
