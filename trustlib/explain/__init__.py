@@ -2,6 +2,7 @@
 
 explanation   Explanation, Span: the one result of every method, modality and class
 masking       what it means to hide a segment, a word or a column, and how a model is asked about it
+convert       from_lime, from_shap, to_shap
 lime          lime_image, lime_text; lime_table: lime_table
 surrogate     fit: the weighted ridge regression under LIME, for masks and answers of one's own
 sampling      samples_needed: how many samples make the largest features the same ones again
@@ -13,6 +14,7 @@ tree          surrogate_tree: a small tree that imitates a model
 """
 
 from trustlib.explain import masking
+from trustlib.explain.convert import from_lime, from_shap, to_shap
 from trustlib.explain.costs import Cost, cost
 from trustlib.explain.explanation import Explanation, Span
 from trustlib.explain.importance import (
@@ -56,6 +58,8 @@ __all__ = [
     "SurrogateTree",
     "cost",
     "each",
+    "from_lime",
+    "from_shap",
     "global_importance",
     "gradient",
     "gradient_times_input",
@@ -71,4 +75,5 @@ __all__ = [
     "samples_needed",
     "submodular_pick",
     "surrogate_tree",
+    "to_shap",
 ]

@@ -12,6 +12,7 @@ faithfulness  faithfulness_curve, randomisation, beside_control
 gallery       images
 importance    importance, saliency, tree
 people        human_doubt, texts
+robustness    noise, noise_changes, noise_strip; corruptions, and sheets of them; text_flips
 figure        show, png, and the style
 """
 
@@ -24,6 +25,15 @@ from trustlib.plots.gallery import images
 from trustlib.plots.importance import importance, saliency, tree
 from trustlib.plots.intervals import estimates, groups, repeated
 from trustlib.plots.people import Texts, human_doubt, texts
+from trustlib.plots.robustness import (
+    corruption_severities,
+    corruption_sheet,
+    corruptions,
+    noise,
+    noise_changes,
+    noise_strip,
+    text_flips,
+)
 from trustlib.plots.training import history
 
 __all__ = [
@@ -31,6 +41,9 @@ __all__ = [
     "Texts",
     "beside_control",
     "confusion",
+    "corruption_severities",
+    "corruption_sheet",
+    "corruptions",
     "estimates",
     "explanation",
     "explanation_bars",
@@ -41,6 +54,9 @@ __all__ = [
     "if_calibrated",
     "images",
     "importance",
+    "noise",
+    "noise_changes",
+    "noise_strip",
     "png",
     "randomisation",
     "reliability",
@@ -48,6 +64,7 @@ __all__ = [
     "risk_coverage",
     "saliency",
     "show",
+    "text_flips",
     "texts",
     "tree",
 ]
