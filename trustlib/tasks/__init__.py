@@ -2,9 +2,10 @@
 
 `solar_cells` and `movie_reviews` are the two running cases; `iris`, `breast_cancer` and `digits28` are small
 exact examples; `image_folder` and `texts_csv` read your own data. Each returns a `Task` with the splits
-train, validation, calibration and test.
+train, validation, calibration and test; `shortcuts` plants a mark into one.
 """
 
+from trustlib.tasks import shortcuts
 from trustlib.tasks.digits import digits28
 from trustlib.tasks.own import image_folder, texts_csv
 from trustlib.tasks.reviews import movie_reviews
@@ -21,6 +22,7 @@ __all__ = [
     "image_folder",
     "iris",
     "movie_reviews",
+    "shortcuts",
     "solar_cells",
     "texts_csv",
 ]
