@@ -11,6 +11,7 @@ explanations  explanation: picture, text or row; explanation_bars
 faithfulness  faithfulness_curve, randomisation, beside_control
 gallery       images
 importance    importance, saliency, tree
+minimal       robust_accuracy, perturbations
 people        human_doubt, texts
 robustness    noise, noise_changes, noise_strip; corruptions, and sheets of them; text_flips
 figure        show, png, and the style
@@ -24,6 +25,7 @@ from trustlib.plots.figure import png, show
 from trustlib.plots.gallery import images
 from trustlib.plots.importance import importance, saliency, tree
 from trustlib.plots.intervals import estimates, groups, repeated
+from trustlib.plots.minimal import perturbations, robust_accuracy
 from trustlib.plots.people import Texts, human_doubt, texts
 from trustlib.plots.robustness import (
     corruption_severities,
@@ -57,11 +59,13 @@ __all__ = [
     "noise",
     "noise_changes",
     "noise_strip",
+    "perturbations",
     "png",
     "randomisation",
     "reliability",
     "repeated",
     "risk_coverage",
+    "robust_accuracy",
     "saliency",
     "show",
     "text_flips",

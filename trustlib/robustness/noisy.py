@@ -285,7 +285,7 @@ def _measured(
     batch_size: int,
     options: dict[str, Any],
 ) -> Noise:
-    """Ask and put into numbers; `noisy(sigmas, n_draws)` makes the inputs, in the order of `noisy_pictures`."""
+    """Ask, and put into numbers; `noisy(sigmas, n_draws)` makes inputs in the order of `noisy_pictures`."""
     start = time.perf_counter()
     levels = checks.amounts(sigmas, name="sigmas")
     threshold = checks.fraction(threshold, name="threshold")
