@@ -6,6 +6,9 @@ convert       from_lime, from_shap, to_shap
 lime          lime_image, lime_text; lime_table: lime_table
 surrogate     fit: the weighted ridge regression under LIME, for masks and answers of one's own
 sampling      samples_needed: how many samples make the largest features the same ones again
+shap          shap_image, shap_text, shap_table: Shapley values, exact up to 11 features, else drawn
+shapley       values, exact: Shapley values of any game of one's own
+coalitions    which coalitions are asked; interactions: of three players, estimated and taken off
 costs         cost: how many calls and about how long, measured on a few inputs
 saliency      gradient, gradient_times_input, integrated_gradients; gradients: all three beside each other
 importance    permutation_importance: what a shuffled column costs; linear_importance, linear_attributions
@@ -13,7 +16,7 @@ overview      each: many inputs in turn; global_importance: mean sizes; submodul
 tree          surrogate_tree: a small tree that imitates a model
 """
 
-from trustlib.explain import masking
+from trustlib.explain import masking, shapley
 from trustlib.explain.convert import from_lime, from_shap, to_shap
 from trustlib.explain.costs import Cost, cost
 from trustlib.explain.explanation import Explanation, Span
@@ -42,6 +45,7 @@ from trustlib.explain.saliency import (
     integrated_gradients,
 )
 from trustlib.explain.sampling import SamplesNeeded, samples_needed
+from trustlib.explain.shap import shap_image, shap_table, shap_text
 from trustlib.explain.tree import SurrogateTree, surrogate_tree
 
 __all__ = [
@@ -73,6 +77,10 @@ __all__ = [
     "masking",
     "permutation_importance",
     "samples_needed",
+    "shap_image",
+    "shap_table",
+    "shap_text",
+    "shapley",
     "submodular_pick",
     "surrogate_tree",
     "to_shap",

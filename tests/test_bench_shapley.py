@@ -1,0 +1,103 @@
+"""Rows of `make bench`: our Shapley values beside the package shap, on the course's fine-tuned networks.
+
+Errors are measured on games whose 2**12 values were all asked once; both estimators are then replayed on
+these tables, which are kept in build/bench_games under a digest of the network and the input.
+"""
+
+import hashlib
+import logging
+
+import numpy as np
+import pytest
+from bench_rows import ROOT, record
+
+from trustlib import atomic, estimates, tasks
+from trustlib.course import models
+from trustlib.explain import coalitions, masking, shapley
+
+shap = pytest.importorskip("shap")
+logging.getLogger("shap").setLevel(logging.ERROR)
+
+M = 12  # players: the least number that ours does not enumerate by itself
+N_INPUTS, N_SEEDS = 16, 20
+BUDGETS = (10 * M, 2**M // 8, 2**M // 4)  # coalitions, with the empty and the full one
+
+
+# The games
+
+
+def reviews():
+    """The network and (what is explained, how it is hidden) of the first reviews of M words."""
+    reader, _ = models.review_reader("all")
+    found = [text for text in tasks.movie_reviews().validation.inputs if len(masking.words(text)) == M]
+    return reader, [(text, masking.text(text, masking.words(text))) for text in found[:N_INPUTS]]
+
+
+def cells():
+    """The network and (what is explained, how it is hidden) of the first cells, in M rectangles."""
+    inspector, _ = models.cell_inspector("last_block")
+    found = [tasks.solar_cells().validation.inputs[i] for i in range(N_INPUTS)]
+    return inspector, [(cell, masking.image(cell, masking.grid(cell, M))) for cell in found]
+
+
+def table(classifier, explained, hide, batch_size=64):
+    """What the network answers to all 2**M coalitions, for the class that it answers to the input."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(classifier.model.state_dict().items()):
+        digest.update(name.encode() + tensor.cpu().numpy().tobytes())
+    masks = coalitions.every(M)
+    for part in hide(masks[:: 2**M // 8]):
+        digest.update(part.encode() if isinstance(part, str) else part.tobytes())
+    path = ROOT / "build" / "bench_games" / f"{digest.hexdigest()[:16]}.npy"
+    if not path.exists():
+        probs = masking.answers(classifier.predict_proba, hide, masks, batch_size=batch_size)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with atomic.file(path) as temporary, temporary.open("wb") as file:
+            np.save(file, probs[:, probs[-1].argmax()])
+    return np.load(path)
+
+
+def lookup(values):
+    return lambda masks: values[np.asarray(masks) @ (1 << np.arange(M))]
+
+
+def kernel_explainer(game, m, num_samples, seed=0):
+    """shap's values from as many coalitions; it does not count the empty and the full one."""
+    np.random.seed(seed)
+    explainer = shap.KernelExplainer(lambda rows: game(rows > 0.5), np.zeros((1, m)))
+    return explainer.shap_values(np.ones(m), nsamples=num_samples - 2, l1_reg=False, silent=True)
+
+
+# Errors
+
+
+@pytest.mark.bench
+@pytest.mark.parametrize("make", [reviews, cells])
+def test_errors_at_equal_passes_are_smaller_than_those_of_kernel_explainer(make):
+    classifier, inputs = make()
+    games = [lookup(table(classifier, *one)) for one in inputs]
+    truths = [shapley.exact(game, M).values for game in games]
+    for budget in BUDGETS:
+        ours, peer = np.empty((2, len(games), N_SEEDS))
+        for i, (game, truth) in enumerate(zip(games, truths, strict=True)):
+            for seed in range(N_SEEDS):
+                found = shapley.values(game, M, num_samples=budget, seed=seed)
+                assert found.n_samples == budget
+                ours[i, seed] = ((found.values - truth) ** 2).sum()
+                peer[i, seed] = ((kernel_explainer(game, M, budget, seed) - truth) ** 2).sum()
+        ratio = estimates.bootstrap(lambda a, b: a.mean() / b.mean(), ours.mean(axis=1), peer.mean(axis=1))
+        record(
+            f"Shapley values of {make.__name__}, {budget} passes: squared error, ours / shap.KernelExplainer",
+            unit="squared error",
+            ours=ours.mean(),
+            peer=peer.mean(),
+            ratio=ratio.value,
+            low=ratio.low,
+            high=ratio.high,
+            spread="95 % interval over inputs",
+            held_equal=f"{len(games)} {make.__name__} of the validation split, {M} players, {N_SEEDS} seeds, "
+            f"passes (ours num_samples={budget}, shap nsamples={budget - 2} beside the empty and the full "
+            "coalition), l1_reg=False",
+            packages=("shap",),
+        )
+        assert ratio.high < 1
