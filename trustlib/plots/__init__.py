@@ -10,6 +10,7 @@ calibration   reliability, if_calibrated, risk_coverage
 explanations  explanation: picture, text or row; explanation_bars
 faithfulness  faithfulness_curve, randomisation, beside_control
 gallery       images
+generalization  curves, confidences
 importance    importance, saliency, tree
 minimal       robust_accuracy, perturbations
 people        human_doubt, texts
@@ -23,6 +24,7 @@ from trustlib.plots.explanations import Marked, explanation, explanation_bars
 from trustlib.plots.faithfulness import beside_control, faithfulness_curve, randomisation
 from trustlib.plots.figure import png, show
 from trustlib.plots.gallery import images
+from trustlib.plots.generalization import confidences, curves
 from trustlib.plots.importance import importance, saliency, tree
 from trustlib.plots.intervals import estimates, groups, repeated
 from trustlib.plots.minimal import perturbations, robust_accuracy
@@ -42,10 +44,12 @@ __all__ = [
     "Marked",
     "Texts",
     "beside_control",
+    "confidences",
     "confusion",
     "corruption_severities",
     "corruption_sheet",
     "corruptions",
+    "curves",
     "estimates",
     "explanation",
     "explanation_bars",
