@@ -1,0 +1,202 @@
+"""Two axes of explanations: are they true of the model, and do they stay when nothing changes but the seed?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trustlib import estimates, explain, faithfulness
+from trustlib.estimates import Estimate
+from trustlib.explain import masking
+from trustlib.faithfulness import Across, Curve, Stability
+from trustlib.report import wording
+from trustlib.report.asking_models import Counted
+from trustlib.report.result import Figure, Finding, Primary, Section
+from trustlib.robustness.inputs import at_size, to_uint8
+from trustlib.tasks.task import Split, Task
+
+Explain = Callable[[Callable[[Any], Any], Any, int], explain.Explanation]
+SEEDS = (0, 1, 2)
+STEPS, N_ORDERS = 10, 10
+TRUE_LIMITS = (
+    "A small area says that the explainer names features whose loss moves the answer; how far it can fall "
+    "depends on the model too, for a surer model has farther to fall. A good score does not make an "
+    "explanation complete, nor the reason a good one."
+)
+STABLE_LIMITS = (
+    "Agreement over seeds is a matter of the explainer and its number of samples as much as of the model. A "
+    "stable explanation may be wrong each time."
+)
+
+
+def n_calls(n: int, num_samples: int) -> int:
+    """Inputs that each model will answer, at most, where explanations are this module's own."""
+    return n * (len(SEEDS) * num_samples + (1 + N_ORDERS) * (STEPS + 1))
+
+
+def usable(split: Split, kind: str) -> NDArray[np.int64]:
+    """Positions of the inputs that can be explained: texts of three words or more, and all else."""
+    if kind != "text":
+        return np.arange(len(split))
+    return np.flatnonzero([len(masking.words(text)) >= 3 for text in split.inputs])
+
+
+def lime(task: Task, num_samples: int) -> Explain:
+    """The explainer that a report uses when it is given none: LIME of the task's kind."""
+    if task.kind == "image":
+        return lambda p, x, seed: explain.lime_image(p, x, num_samples=num_samples, seed=seed)
+    if task.kind == "text":
+        return lambda p, x, seed: explain.lime_text(p, x, num_samples=num_samples, seed=seed)
+    background = np.asarray(task.train.inputs)
+    return lambda p, x, seed: explain.lime_table(
+        p,
+        x,
+        background=background,
+        columns=task.columns or None,
+        num_samples=num_samples,
+        seed=seed,
+        discretize=False,
+    )
+
+
+def sections(
+    asked: Mapping[str, Counted],
+    task: Task,
+    chosen: Split,
+    explainer: Explain,
+    *,
+    groups: NDArray[Any] | None,
+    seed: int,
+) -> tuple[Section, Section]:
+    """Faithfulness and stability of the explanations of the same inputs, for each model."""
+    curves: dict[str, list[Curve]] = {}
+    repeats: dict[str, list[Stability]] = {}
+    baseline = np.asarray(task.train.inputs).mean(axis=0) if task.kind == "table" else None
+    for model, predict_proba in asked.items():
+        for i in range(len(chosen)):
+            shown = chosen.inputs[i]
+            if task.kind == "image":
+                shown = to_uint8(at_size(shown, predict_proba.size, at=i))
+            found = faithfulness.stability(explainer, predict_proba, shown, seeds=SEEDS, n_draws=50, seed=seed)
+            curve = faithfulness.deletion(
+                predict_proba,
+                found.of_seeds[0].input,
+                found.of_seeds[0],
+                baseline=baseline,
+                steps=STEPS,
+                n_draws=N_ORDERS,
+                seed=seed + i,
+            )
+            repeats.setdefault(model, []).append(found)
+            curves.setdefault(model, []).append(curve)
+    return _true(curves, groups, seed), _stable(repeats, groups, seed)
+
+
+def _true(curves: Mapping[str, list[Curve]], groups, seed: int) -> Section:
+    findings, values, across = {}, {}, {}
+    for model, each in curves.items():
+        found = faithfulness.across([curve.area for curve in each], groups=groups, seed=seed)
+        gain = estimates.paired_difference(np.mean, found.controls, found.scores, groups=groups, seed=seed)
+        values[model], across[model] = found.controls - found.scores, found
+        if gain.low > 0:
+            told = "sooner than in random order"
+        elif gain.high < 0:
+            told = "later than in random order"
+        else:
+            told = "neither sooner nor later than in random order, as far as so few inputs show"
+        name = wording.shown(model)
+        findings[model] = (
+            Finding(
+                ("deletion_gain",),
+                "deletion area, random order minus explanation",
+                gain,
+                f"When features of {len(each)} inputs are hidden as the explanations rank them, the answers of "
+                f"{name} fall {told}: the area is lower by {wording.estimate(gain)}.",
+            ),
+            Finding(
+                ("deletion_area",),
+                "deletion area, explanation",
+                found.score,
+                f"The area under the falling answers is {wording.estimate(found.score)}; less is better.",
+            ),
+            Finding(
+                ("deletion_area_random",),
+                "deletion area, random order",
+                found.control,
+                f"Random orders on the same inputs get {wording.estimate(found.control)}.",
+            ),
+        )
+    alt = "Deletion area of explanations and of random orders: " + "; ".join(
+        f"{wording.shown(model)} {found.score.value:.3f}, random {found.control.value:.3f}"
+        for model, found in across.items()
+    )
+    return Section(
+        "faithfulness",
+        "Explanations: true?",
+        "Does the answer move with what the explanation says matters?",
+        findings,
+        TRUE_LIMITS,
+        Primary("faithfulness", "deletion area below that of random orders", values, groups, True),
+        figures=(Figure(f"{alt}.", partial(_beside, across)),),
+        results={model: {"curves": each, "across": across[model]} for model, each in curves.items()},
+    )
+
+
+def _stable(repeats: Mapping[str, list[Stability]], groups, seed: int) -> Section:
+    findings, values, drawn = {}, {}, {}
+    for model, each in repeats.items():
+        scores = np.array([found.over_seeds.spearman.score for found in each])
+        known = ~np.isnan(scores)
+        values[model] = scores
+        agreement = _mean(scores[known], None if groups is None else np.asarray(groups)[known], seed)
+        drawn[wording.drawn(model)] = agreement
+        name, left_out = wording.shown(model), ""
+        if not known.all():
+            left_out = f" {int((~known).sum())} of {len(each)} inputs are left out: nothing ranked there."
+        findings[model] = (
+            Finding(
+                ("stability",),
+                "rank agreement over seeds",
+                agreement,
+                f"Explanations of {name} with another seed rank the features with a Spearman correlation of "
+                f"{wording.estimate(agreement)} on average; 1 is the same order, 0 no agreement.{left_out}",
+            ),
+        )
+    alt = "Mean rank agreement of explanations over seeds: " + "; ".join(
+        f"{wording.shown(model)} {wording.estimate(rows[0].estimate)}" for model, rows in findings.items()
+    )
+    return Section(
+        "stability",
+        "Explanations: stable?",
+        "Does the explanation stay when nothing changes but its seed?",
+        findings,
+        STABLE_LIMITS,
+        Primary("stability", "rank agreement over seeds", values, groups, True),
+        figures=(Figure(f"{alt}.", partial(_bars, drawn)),),
+        results={model: {"stability": each} for model, each in repeats.items()},
+    )
+
+
+def _mean(scores: NDArray[np.float64], groups, seed: int) -> Estimate:
+    """The mean score, which cannot leave [-1, 1]; not defined for fewer than two inputs."""
+    if len(scores) < 2 or (groups is not None and len(np.unique(groups)) < 2):
+        return Estimate(float("nan"), float("nan"), float("nan"), len(scores))
+    found = estimates.bootstrap(np.mean, scores, groups=groups, seed=seed)
+    return Estimate(found.value, max(found.low, -1.0), min(found.high, 1.0), found.n, found.level)
+
+
+def _beside(across: Mapping[str, Across]):
+    from trustlib import plots
+
+    rows = {wording.drawn(model): found for model, found in across.items()}
+    return plots.beside_control(rows, xlabel="deletion area")
+
+
+def _bars(rows: Mapping[str, Estimate]):
+    from trustlib import plots
+
+    return plots.estimates(rows, xlabel="Spearman correlation over seeds")

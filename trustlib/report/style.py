@@ -1,0 +1,48 @@
+"""How the report's page looks: readable at phone width, in dark mode and printed; nothing by colour alone."""
+
+STYLE = """
+:root { --ink: #1f2328; --paper: #fff; --quiet: #59636e; --box: #f6f8fa; --line: #d1d9e0; --link: #0550ae }
+@media (prefers-color-scheme: dark) {
+  :root { --ink: #e6edf3; --paper: #0d1117; --quiet: #9da7b3; --box: #161b22; --line: #3d444d;
+    --link: #79c0ff } }
+* { box-sizing: border-box }
+body { margin: 0 auto; padding: 0 1rem 3rem; max-width: 52rem; color: var(--ink);
+  background: var(--paper); font: 1.0625rem/1.6 system-ui, sans-serif; overflow-wrap: anywhere }
+h1, h2 { line-height: 1.25; margin: 2em 0 .5em }
+h1 { margin: 0 }
+h2 { border-top: 1px solid var(--line); padding-top: 1em }
+header { padding-top: 1.5rem }
+.kind { margin: 0; color: var(--quiet) }
+.question { font-style: italic; margin-top: 0 }
+a { color: var(--link) }
+a:focus-visible, summary:focus-visible, .wide:focus-visible { outline: 3px solid var(--link) }
+.skip { position: absolute; left: -99rem }
+.skip:focus { position: static }
+nav ul { display: flex; flex-wrap: wrap; gap: .3rem 1.2rem; list-style: none; margin: 1rem 0; padding: 0 }
+.wide { overflow-x: auto; margin: 1rem 0 }
+table { border-collapse: collapse; font-size: .9rem; overflow-wrap: normal }
+th, td { border: 1px solid var(--line); padding: .25rem .6rem; text-align: left; vertical-align: top }
+thead th { background: var(--box) }
+tbody th { font-weight: normal; min-width: 9rem }
+td { white-space: nowrap; font-variant-numeric: tabular-nums }
+details { border: 1px solid var(--line); border-radius: 6px; padding: .5rem .8rem; margin: .7rem 0 }
+summary { cursor: pointer }
+figure { margin: 1rem 0; background: #fff; width: fit-content; max-width: 100% }
+img { display: block; max-width: 100%; height: auto }
+.verdict { border-left: 4px solid var(--link); padding-left: .8rem }
+.verdict strong { display: inline-block; border: 1px solid var(--line); border-radius: 6px;
+  background: var(--box); padding: 0 .5rem; margin-right: .3rem; font-size: .9rem }
+.limits, .missing { color: var(--quiet) }
+dl { display: grid; grid-template-columns: minmax(6rem, max-content) 1fr; gap: .2rem 1rem }
+dt { color: var(--quiet) }
+dd { margin: 0 }
+@media print {
+  body { max-width: none; padding: 0; font-size: 10.5pt }
+  nav, .skip { display: none }
+  figure, .verdict, tr { break-inside: avoid }
+  h2 { break-after: avoid }
+  .wide { overflow: visible }
+  td { white-space: normal }
+  details::details-content { content-visibility: visible; display: block }
+}
+"""
