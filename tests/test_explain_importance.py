@@ -22,11 +22,11 @@ def coins(n=400, d=3, seed=0):
 def test_a_column_that_the_model_does_not_read_costs_nothing():
     rows = coins()
     found = explain.permutation_importance(reads(1), rows, rows[:, 1].astype(int))
-    for name in ("column 0", "column 2"):
+    for name in ("0", "2"):
         for importance in (found.accuracy, found.nll):
             assert (importance.estimates[name].low, importance.estimates[name].high) == (0, 0)
     assert not found.accuracy.repeats[[0, 2]].any()
-    assert list(found.accuracy.estimates)[0] == "column 1"
+    assert list(found.accuracy.estimates)[0] == "1"
 
 
 def test_a_shuffled_coin_is_right_half_of_the_time():
@@ -34,11 +34,11 @@ def test_a_shuffled_coin_is_right_half_of_the_time():
     rows = coins(n=2000, d=2)
     q = rows[:, 0].mean()
     found = explain.permutation_importance(reads(0), rows, rows[:, 0].astype(int), n_repeats=40)
-    estimate = found.accuracy.estimates["column 0"]
+    estimate = found.accuracy.estimates["0"]
     assert estimate.value == pytest.approx(2 * q * (1 - q), abs=0.01)
     assert estimate.value == pytest.approx(found.accuracy.repeats[0].mean())
     # Probabilities of 0 are clipped at 1e-6, so each wrong answer costs 13.8 nats.
-    assert found.nll.estimates["column 0"].value == pytest.approx(-np.log(1e-6) * estimate.value)
+    assert found.nll.estimates["0"].value == pytest.approx(-np.log(1e-6) * estimate.value)
 
 
 def test_two_columns_that_say_the_same_stand_in_for_each_other():
@@ -47,7 +47,7 @@ def test_two_columns_that_say_the_same_stand_in_for_each_other():
     found = explain.permutation_importance(model.predict_proba, rows, rows[:, 0].astype(int))
     alone = explain.permutation_importance(reads(0), rows, rows[:, 0].astype(int))
     assert all(abs(estimate.value) < 0.51 for estimate in found.accuracy.estimates.values())
-    assert alone.accuracy.estimates["column 1"].value == 0
+    assert alone.accuracy.estimates["1"].value == 0
 
 
 def test_drops_in_accuracy_agree_with_scikit_learn():
@@ -73,7 +73,7 @@ def test_the_interval_is_that_of_the_mean_loss_of_each_row():
     order = np.random.default_rng(3).permutation(60)
     lost = rows[:, 0] != rows[order, 0]
     expected = estimates.bootstrap(np.mean, lost.astype(float), seed=3)
-    assert found.accuracy.estimates["column 0"] == expected
+    assert found.accuracy.estimates["0"] == expected
 
 
 def test_groups_widen_the_interval():
@@ -82,7 +82,7 @@ def test_groups_widen_the_interval():
     labels[:100] = 1 - labels[:100]
     groups = np.arange(400) // 10
     alone, grouped = (
-        explain.permutation_importance(reads(0), rows, labels, groups=given).accuracy.estimates["column 0"]
+        explain.permutation_importance(reads(0), rows, labels, groups=given).accuracy.estimates["0"]
         for given in (None, groups)
     )
     assert grouped.value == alone.value

@@ -85,6 +85,34 @@ def test_groups_of_inputs_widen_the_interval():
     assert grouped.high - grouped.low > 1.5 * (alone.high - alone.low)
 
 
+def quarters():
+    """Rows as lime cuts them: two say "age > 40", one "age <= 40"."""
+    names = (("age > 40", "dose"), ("age <= 40", "dose"), ("age > 40", "dose"))
+    return [
+        row(*values, columns=each)
+        for values, each in zip([(0.3, 1), (-0.2, 2), (0.1, 3)], names, strict=True)
+    ]
+
+
+def test_columns_that_lime_cuts_into_quarters_count_by_quarter():
+    found = explain.global_importance(quarters(), least=2)
+    assert {name: e.value for name, e in found.estimates.items()} == pytest.approx(
+        {"dose": 2, "age > 40": 0.2}
+    )
+    assert found.counts == {"dose": 3, "age > 40": 2}
+
+
+def test_or_by_column_where_names_are_given():
+    found = explain.global_importance(quarters(), columns=("age", "dose"))
+    assert found.estimates["age"].value == pytest.approx(0.2)
+    assert found.signed["age"].value == pytest.approx(0.2 / 3)
+    assert set(explain.submodular_pick(quarters(), 1, columns=("age", "dose")).importance) == {"age", "dose"}
+    with pytest.raises(ValueError, match="expected 2 different names of columns"):
+        explain.global_importance(quarters(), columns=("age",))
+    with pytest.raises(ValueError, match="columns for tables only, got them with a text"):
+        explain.global_importance([review("good", 1)] * 2, columns=("age",))
+
+
 def test_pictures_are_averaged_on_one_grid_only():
     grid = np.array([[0, 1], [2, 2]])
     found = explain.global_importance([picture(grid, 0.1, 0.2, 0.3), picture(grid, -0.3, 0.2, 0.5)])
@@ -131,8 +159,8 @@ def test_each_input_has_a_seed_of_its_own():
         ([row(1, 2, 3), row(1, 2, 3, target=0)], "one class, got 1 and at position 1 0"),
         ([row(1, 2, 3), row(1, 2, 3, method="shap")], "one method, got 'lime' and at position 1 'shap'"),
         ([row(1, 2, 3), review("good", 1)], "one kind, got 'table' and at position 1 'text'"),
-        ([row(1, 2, 3), row(1, 2, 3, columns="abd")], "same columns in all rows, got others at position 1"),
-        ([review("good", 1), review("bad", 1)], "a word that is in at least 5 inputs, got none in 2"),
+        ([review("good", 1), review("bad", 1)], "a feature that is in at least 2 inputs, got none in 2"),
+        ([row(1, columns="a"), row(1, columns="b")], "a feature that is in at least 2 inputs, got none in 2"),
     ],
 )
 def test_explanations_that_have_no_common_mean_are_refused(explanations, message):

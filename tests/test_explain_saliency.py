@@ -256,10 +256,6 @@ def test_words_that_the_network_does_not_reach_have_no_value(tmp_path):
     assert len(found.tokens) == 5
 
 
-def test_a_text_without_words_has_no_values(texts):
-    assert explain.gradient(texts, "...").values.shape == (0,)
-
-
 def test_a_class_that_is_never_in_doubt_has_flat_probabilities_and_steep_log_odds(tmp_path):
     texts = tiny.text_classifier(tmp_path)
     with torch.no_grad():
@@ -298,6 +294,7 @@ def test_all_three_are_what_each_is_alone(images):
         (lambda images, texts: explain.gradient(images, PICTURE[..., 0]), r"picture of shape \(h, w, 3\)"),
         (lambda images, texts: explain.gradient(images, PICTURE, segments=QUARTERS[:3]), "segments"),
         (lambda images, texts: explain.gradient(texts, TEXT, segments=QUARTERS), "for pictures only"),
+        (lambda images, texts: explain.gradient(texts, "..."), "a text with one word or more, got '...'"),
         (lambda images, texts: explain.integrated_gradients(images, PICTURE, n_steps=0), "n_steps"),
         (lambda images, texts: explain.integrated_gradients(images, PICTURE, baseline=300), "baseline"),
         (

@@ -68,7 +68,7 @@ def permutation_importance(
         predict_proba: takes rows (b, d), returns (b, k) probabilities.
         inputs: (n, d), n at least 2; rows that the model has not learned from, or the loss is that of memory.
         labels: (n,), integers in [0, k).
-        columns: d names; by default "column 0", "column 1", and so on.
+        columns: d names; by default "0", "1", and so on.
         n_repeats: how often each column is shuffled. All repeats of one row are one sample: they make the
             values steadier, and the intervals tell of the rows.
         groups: (n,), samples that hang together; None takes every row for independent.
@@ -80,7 +80,7 @@ def permutation_importance(
 
     >>> rows = np.array([[0.0, 5.0], [0.0, 7.0], [1.0, 5.0], [1.0, 7.0]] * 10)
     >>> found = permutation_importance(lambda rows: np.eye(2)[rows[:, 0].astype(int)], rows, rows[:, 0] > 0)
-    >>> print(found.accuracy.estimates["column 1"])
+    >>> print(found.accuracy.estimates["1"])
     0.000 [0.000, 0.000]
     """
     rows = checks.table(inputs, name="inputs", least=2)
@@ -156,8 +156,8 @@ def linear_attributions(weights: ArrayLike, row: ArrayLike, *, baseline: ArrayLi
 
 
 def column_names(columns: Sequence[str] | None, d: int) -> tuple[str, ...]:
-    """d different names of columns; None gives "column 0", "column 1", and so on. Raises: ValueError."""
-    names = tuple(f"column {i}" for i in range(d)) if columns is None else tuple(columns)
+    """d different names of columns; None gives "0", "1", and so on. Raises: ValueError."""
+    names = tuple(str(i) for i in range(d)) if columns is None else tuple(columns)
     if not all(isinstance(name, str) for name in names) or not len(set(names)) == len(names) == d:
         raise ValueError(f"expected {d} different names of columns, got {names!r}; pass one str for each")
     return names

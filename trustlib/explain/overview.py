@@ -23,7 +23,7 @@ from numpy.typing import ArrayLike, NDArray
 from trustlib import checks, estimates, progress
 from trustlib.estimates import Estimate
 from trustlib.explain.explanation import Explanation
-from trustlib.explain.importance import most_important_first
+from trustlib.explain.importance import column_names, most_important_first
 
 Floats = NDArray[np.float64]
 
@@ -92,6 +92,7 @@ def each(
 def global_importance(
     explanations: Iterable[Explanation],
     *,
+    columns: Sequence[str] | None = None,
     groups: ArrayLike | None = None,
     least: int = 5,
     seed: int = 0,
@@ -100,14 +101,17 @@ def global_importance(
 
     Args:
         explanations: at least 2, a list or an iterator such as `each` returns, of which only the values are
-            kept. All of one kind, method and class, so hand `target` to the explainer. Tables count by
-            column. Texts count by word, upper and lower case alike, and a mean is over all places of the
-            word. Pictures must share one segment map, a grid: their own segments have nothing in common.
+            kept. All of one kind, method and class, so hand `target` to the explainer. Tables count by name,
+            such as lime's "age > 40". Texts count by word, upper and lower case alike, and a mean is over
+            all places of the word. Pictures must share one segment map, a grid: their own segments have
+            nothing in common.
+        columns: d names, to count tables by column where the explanations have names such as "age > 40".
         groups: (n,), inputs that hang together; None takes every input for independent.
-        least: words in fewer inputs (or groups) are left out; 2 or more, since one has no interval.
+        least: features in fewer inputs (or groups) are left out, unless they are in all; 2 or more, since
+            one has no interval.
         seed: for the draws behind the intervals.
     Returns: GlobalImportance.
-    Raises: ValueError; also when all words are rarer than `least`.
+    Raises: ValueError; also when all features are rarer than `least`.
     Source: Lundberg et al. (2020).
 
     >>> from trustlib.explain.explanation import Explanation
@@ -123,18 +127,19 @@ def global_importance(
     first = None
     for found in explanations:
         first = first or found
-        for name, value in _named(found, first, n):
+        for name, value in _named(found, first, n, columns):
             values[name].append(value)
             owners[name].append(n)
         n, n_calls = n + 1, n_calls + found.n_calls
     if n < 2:
         raise ValueError(f"expected at least 2 explanations, got {n}; explain more inputs")
     codes = np.arange(n) if groups is None else checks.groups(groups, n=n)
+    n_units = int(codes.max()) + 1
     sizes, signed, counts = {}, {}, {}
     for name, numbers in values.items():
         inside = np.array(owners[name])
         units = codes[inside]
-        if len(np.unique(units)) < (least if first.kind == "text" else 2):
+        if len(np.unique(units)) < min(least, n_units):
             continue
         numbers = np.array(numbers)
         sizes[name], signed[name] = (
@@ -143,8 +148,8 @@ def global_importance(
         counts[name] = len(np.unique(inside))
     if not sizes:
         raise ValueError(
-            f"expected a word that is in at least {least} inputs, got none in {n}; explain more inputs, or "
-            "lower least"
+            f"expected a feature that is in at least {min(least, n_units)} inputs, got none in {n}; "
+            "explain more inputs, or lower least"
         )
     sizes = most_important_first(sizes)
     return GlobalImportance(
@@ -160,7 +165,13 @@ def global_importance(
     )
 
 
-def submodular_pick(explanations: Iterable[Explanation], n: int, *, most: int | None = 10) -> SubmodularPick:
+def submodular_pick(
+    explanations: Iterable[Explanation],
+    n: int,
+    *,
+    columns: Sequence[str] | None = None,
+    most: int | None = 10,
+) -> SubmodularPick:
     """The n explanations that a person should look at: together they show what matters most, without repeats.
 
     A feature that one of them shows need not be shown again, so each next one is taken for the importance
@@ -170,6 +181,7 @@ def submodular_pick(explanations: Iterable[Explanation], n: int, *, most: int | 
         explanations: at least n, a list or an iterator, of one kind, method and class as in
             `global_importance`.
         n: how many to choose.
+        columns: as in `global_importance`.
         most: an explanation shows its `most` largest values, as a person reads no more; None counts all that
             are not 0, and then one row of a table shows everything.
     Returns: SubmodularPick; of several that add as much, the first is chosen.
@@ -189,7 +201,7 @@ def submodular_pick(explanations: Iterable[Explanation], n: int, *, most: int | 
     for found in explanations:
         first = first or found
         sums = defaultdict(float)  # a word may stand in several places
-        for name, value in _named(found, first, len(shown)):
+        for name, value in _named(found, first, len(shown), columns):
             sums[name] += value
         largest = sorted(sums, key=lambda name: -abs(sums[name]))[:most]
         shown.append({name: abs(sums[name]) for name in largest if sums[name] != 0})
@@ -221,7 +233,9 @@ def submodular_pick(explanations: Iterable[Explanation], n: int, *, most: int | 
     )
 
 
-def _named(found: Explanation, first: Explanation, at: int) -> Iterator[tuple[str, float]]:
+def _named(
+    found: Explanation, first: Explanation, at: int, columns: Sequence[str] | None
+) -> Iterator[tuple[str, float]]:
     """The name and value of each feature of an explanation, every place of a word by itself.
 
     Raises: ValueError where it cannot stand beside the first one.
@@ -236,12 +250,18 @@ def _named(found: Explanation, first: Explanation, at: int) -> Iterator[tuple[st
                 f"expected explanations of one {what}, got {others!r} and at position {at} {ours!r}; "
                 "explain all inputs alike, with the same target"
             )
-    if found.kind == "table" and tuple(found.features) != tuple(first.features):
-        raise ValueError(f"expected the same columns in all rows, got others at position {at}; look there")
     if found.kind == "image" and not np.array_equal(found.features, first.features):
         raise ValueError(
             f"expected one segment map for all pictures, got another at position {at}; segments of different "
             "pictures are different things, so explain them on one grid: segments=masking.grid(...)"
         )
-    names = (name.casefold() for name in found.names) if found.kind == "text" else found.names
+    names: Iterable[str] = found.names
+    if columns is not None:
+        if found.kind != "table":
+            raise ValueError(
+                f"expected columns for tables only, got them with a {found.kind}; leave them out"
+            )
+        names = column_names(columns, len(found.values))
+    elif found.kind == "text":
+        names = (name.strip().casefold() for name in names)
     return zip(names, found.values.tolist(), strict=True)

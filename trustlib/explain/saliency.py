@@ -207,6 +207,8 @@ class _Place:
             if segments is not None:
                 raise ValueError("expected segments for pictures only, got them with a text; leave them out")
             self.features = masking.words(input)
+            if not self.features:
+                raise ValueError(f"expected a text with one word or more, got {input!r}; nothing has a value")
             self.encoded = classifier.encode([input]).detach().cpu()  # (1, t, width)
             self.tokens = _tokens(classifier, input, self.encoded.shape[1])
             self.owners = _owners(input, self.features, self.tokens)

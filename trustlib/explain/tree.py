@@ -67,7 +67,7 @@ def surrogate_tree(
     Args:
         predict_proba: takes rows (b, d), returns (b, k) probabilities.
         inputs: (n, d), n at least 4; no labels are needed. The fidelity is that on inputs of their kind.
-        columns: d names; by default "column 0", "column 1", and so on.
+        columns: d names; by default "0", "1", and so on.
         classes: k names; by default "0", "1", and so on.
         max_depth: how many questions before an answer; with more than 3 a person loses count.
         held_out: share of the inputs that the tree does not see, in (0, 1).
@@ -79,13 +79,14 @@ def surrogate_tree(
     Source: Craven & Shavlik (1996).
 
     >>> rows = np.random.default_rng(0).random((200, 2)).round(1)
-    >>> imitation = surrogate_tree(lambda rows: np.eye(2)[(rows[:, 1] > 0.5).astype(int)], rows, max_depth=1)
+    >>> model = lambda rows: np.eye(2)[(rows[:, 1] > 0.5).astype(int)]
+    >>> imitation = surrogate_tree(model, rows, columns=("age", "dose"), max_depth=1)
     >>> print(imitation.fidelity)
     1.000 [0.940, 1.000]
     >>> print(imitation.text)
-    |--- column 1 <= 0.550
+    |--- dose <= 0.550
     |   |--- class: 0
-    |--- column 1 >  0.550
+    |--- dose >  0.550
     |   |--- class: 1
     """
     from sklearn.tree import DecisionTreeClassifier, export_text
