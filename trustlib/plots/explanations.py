@@ -96,10 +96,12 @@ def explanation_bars(
     ax.grid(axis="x", color=PALE, linewidth=0.6)
     ax.set_axisbelow(True)
     name = class_name(explanation, classes)
-    lines = "; lines are ± 1.96 standard errors" if known else ""
-    ax.set_xlabel(f"change in the probability of {name} (hatched: against it){lines}")
+    lines = "; lines: ± 1.96 standard errors" if known else ""
+    ax.set_xlabel(f"change in the probability of {name}{lines}")
     first = rows[0]
-    ax.set_title(title or f"{_short(first[0])} does most to {name}: {first[1]:+.3f} ({explanation.method}).")
+    ax.set_title(
+        title or f"{_short(first[0])} weighs most on {name}: {first[1]:+.3f} ({explanation.method})."
+    )
     return ax
 
 
@@ -122,8 +124,8 @@ def _overlay(
     bar = ax.figure.colorbar(scale, ax=ax, fraction=0.046, pad=0.02)
     bar.set_label(f"− against, + for {name}: change in its probability")
     bar.outline.set_linewidth(0.5)
-    share = f"{explanation.method}: probability of {name} {explanation.prediction:.2f}"
-    ax.set_title(title or f"{share}; blue speaks for it, vermillion against it.", wrap=True, fontsize=10)
+    share = f"probability of {name}: {explanation.prediction:.2f} ({explanation.method})"
+    ax.set_title(title or f"Blue speaks for it, vermillion against;\n{share}.", fontsize=10)
     return ax
 
 
