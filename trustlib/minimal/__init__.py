@@ -15,6 +15,13 @@ tangent        the nearest point of a half-space inside a box
 asked          the points near inputs that a model is asked about, every pass counted
 """
 
+from trustlib.errors import missing_extra
+
+try:
+    import torch  # noqa: F401
+except ImportError as error:
+    raise missing_extra(error.name or "torch", "models") from error
+
 from trustlib.minimal.curve import RobustAccuracy, robust_accuracy
 from trustlib.minimal.ddn import ddn
 from trustlib.minimal.deepfool import deepfool

@@ -8,15 +8,11 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+import torch
+from torch import Tensor
 
 from trustlib import checks
-from trustlib.errors import ModelError, missing_extra
-
-try:
-    import torch
-    from torch import Tensor
-except ImportError as error:
-    raise missing_extra(error.name or "torch", "models") from error
+from trustlib.errors import ModelError
 
 CALM = 8  # multiples of machine precision by which two logits must differ before the answer counts as changed
 TINIEST = 1e-30  # so that a model whose logits are all zero has a slack too
@@ -154,7 +150,7 @@ def encoded(classifier: Any, inputs: Any, *, clip: bool | None) -> tuple[Tensor,
     if isinstance(model, torch.nn.Module):
         model.eval()  # as predict_proba does: a batch in training mode would answer for each other
     points = inputs if isinstance(inputs, Tensor) else classifier.encode(inputs)
-    points = points.detach()
+    points = points.detach().to(getattr(classifier, "device", points.device))
     if not torch.is_floating_point(points) or points.ndim < 2 or not torch.isfinite(points).all():
         raise ModelError(
             f"expected encode to give finite floats (n, ...), got {tuple(points.shape)} of {points.dtype}; "
