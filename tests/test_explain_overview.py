@@ -77,6 +77,12 @@ def test_places_of_one_word_in_one_review_are_a_group():
     assert found.high - found.low == pytest.approx(alone.high - alone.low, rel=0.1)
 
 
+def test_the_interval_of_a_size_does_not_reach_below_zero():
+    found = explain.global_importance([row(*[0.0] * 5 + [value], columns="abcdef") for value in (0, 0, 1)])
+    assert found.estimates["f"].low == 0
+    assert found.signed["f"].low < 0
+
+
 def test_groups_of_inputs_widen_the_interval():
     values = np.repeat(np.random.default_rng(2).random(20), 5)
     rows = [row(value, columns="a") for value in values]

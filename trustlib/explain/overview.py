@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -145,6 +145,8 @@ def global_importance(
         sizes[name], signed[name] = (
             estimates.bootstrap(np.mean, each, groups=units, seed=seed) for each in (np.abs(numbers), numbers)
         )
+        # A size is never below 0, where studentised limits know no end.
+        sizes[name] = replace(sizes[name], low=max(sizes[name].low, 0.0))
         counts[name] = len(np.unique(inside))
     if not sizes:
         raise ValueError(

@@ -52,7 +52,9 @@ def importance(
     ax.xaxis.set_major_locator(MaxNLocator(nbins=5, steps=[1, 2, 5, 10]))
     ax.grid(axis="x", color=PALE, linewidth=0.6)
     ax.set_axisbelow(True)
-    ax.set_xlabel(f"{result.measure}; lines are {next(iter(shown.values())).level:.0%} intervals")
+    level = next(iter(shown.values())).level
+    brackets = "; in brackets, in how many inputs" if told else ""
+    ax.set_xlabel(f"{result.measure}; lines are {level:.0%} intervals{brackets}")
     left_out = len(result.estimates) - len(shown)
     rest = f" {left_out:,} more are not drawn." if left_out else ""
     ax.set_title(title or f"What matters most: {next(iter(shown))}.{rest}")
