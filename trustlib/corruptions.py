@@ -19,10 +19,12 @@ Noise is drawn for each channel by itself, so that on a grey picture it is colou
 Source: Hendrycks & Dietterich (2019), and the strengths in the code that they published.
 """
 
+import io
 from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from PIL import Image
 
 from trustlib import checks
 from trustlib.errors import missing_extra
@@ -227,8 +229,9 @@ def jpeg(picture: ArrayLike, severity: int, rng: Rng) -> Picture:
     """Saved as a JPEG of low quality, and read again."""
     x = _floats(picture)
     quality = round(_strength(x, severity, (80, 65, 58, 50, 40), (25, 18, 15, 10, 7)))
-    saved = transforms.jpeg(torch.from_numpy(_uint8(x)).permute(2, 0, 1).contiguous(), quality)
-    return saved.permute(1, 2, 0).numpy()
+    saved = io.BytesIO()
+    Image.fromarray(_uint8(x)).save(saved, format="JPEG", quality=quality)
+    return np.array(Image.open(saved))
 
 
 def elastic(picture: ArrayLike, severity: int, rng: Rng) -> Picture:

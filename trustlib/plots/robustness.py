@@ -164,25 +164,20 @@ def corruptions(result: Corruptions, *, title: str | None = None) -> Figure:
         title: a sentence that says what is seen; by default accuracy clean and over all corruptions.
     """
     families = result.families
-    columns = min(2, len(families))
-    rows = -(-len(families) // columns)
-    figure = Figure(figsize=(WIDTH, 2.6 * rows + 0.4), layout="constrained")
-    panels = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True)
-    for ax in panels.ravel()[len(families) :]:
-        ax.set_axis_off()
-    for ax, (family, names) in zip(panels.ravel(), families.items(), strict=False):
+    figure = Figure(figsize=(WIDTH, 1.6 * len(families) + 0.7), layout="constrained")
+    panels = figure.subplots(len(families), 1, squeeze=False, sharex=True, sharey=True)[:, 0]
+    for ax, (family, names) in zip(panels, families.items(), strict=True):
         ax.axhline(result.clean.value, **THRESHOLD)
         for j, name in enumerate(names):
             moved = 0.09 * (j - (len(names) - 1) / 2)  # intervals beside each other, not on top
             _curve(ax, result.severities, result.accuracy[name], j, label=name.replace("_", " "), moved=moved)
-        ax.set_title(family, fontsize=10)
-        ax.legend(loc="lower left", fontsize=8)
+        ax.set_ylabel(family)
+        ax.legend(loc="center left", bbox_to_anchor=(1.01, 0.5))
         _percent(ax)
         ax.set_xticks(result.severities)
-        ax.tick_params(labelbottom=True)
     values = [found.low for each in result.accuracy.values() for found in each]
-    panels[0, 0].set_ylim(max(0, min(values) - 0.25), 1.02)
-    figure.supxlabel("severity; the dashed line is without corruption; lines are 95% intervals", fontsize=10)
+    panels[0].set_ylim(max(0, min(values) - 0.05), 1.03)
+    panels[-1].set_xlabel("severity; the dashed line is without corruption; lines are 95% intervals")
     figure.supylabel("accuracy", fontsize=10)
     sentence = title or f"Accuracy {result.clean:.1%} clean, {result.mean:.1%} over all corruptions."
     figure.suptitle(sentence, x=0.01, ha="left", fontsize=11)
@@ -205,8 +200,7 @@ def corruption_sheet(picture: ArrayLike, *, severity: int = 3, seed: int = 0) ->
         [(name, transforms.corrupt(picture, name, severity, seed)) for name in names]
         for names in transforms.FAMILIES.values()
     ]
-    for row in rows:
-        row.insert(0, ("original", np.asarray(picture)))
+    rows[0].insert(0, ("original", np.asarray(picture)))
     return _sheet(rows, list(transforms.FAMILIES), f"All corruptions at severity {severity} of 5.")
 
 
@@ -261,7 +255,7 @@ def text_flips(result: TextFlips, *, title: str | None = None) -> Figure:
         ax.xaxis.set_major_locator(MaxNLocator(nbins=4))
         _percent(ax)
     most = max(rate.high for rates in result.flip_rate.values() for rate in rates)
-    panels[0].set_ylim(-0.02 * most, 1.08 * max(most, 0.05))
+    panels[0].set_ylim(-0.06 * most, 1.08 * max(most, 0.05))
     figure.supxlabel("share of words that are touched; lines are 95% intervals", fontsize=10)
     figure.supylabel("answers that flip", fontsize=10)
     hardest = int(order[-1])
@@ -269,7 +263,7 @@ def text_flips(result: TextFlips, *, title: str | None = None) -> Figure:
     rate = result.flip_rate[worst][hardest]
     severity = result.severities[hardest]
     figure.suptitle(
-        title or f"At {severity:.0%} of the words, {worst.replace('_', ' ')} flips most: {rate:.0%}.",
+        title or f"Most flips at {severity:.0%} of the words: {worst.replace('_', ' ')}, {rate:.0%}.",
         x=0.01,
         ha="left",
         fontsize=11,
