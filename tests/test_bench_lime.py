@@ -140,7 +140,7 @@ def test_a_trivial_model_is_explained_five_times_as_fast_as_by_lime():
     row = record_seconds(
         "LIME on pictures, trivial model: seconds, ours / lime",
         *in_turn(ours, lime, repeats=5),
-        held_equal="224 px, 1,000 samples, 42 segments; a model that reads one pixel; each with its own batches",
+        held_equal="224 px, 1,000 samples, 42 segments; a model of one pixel; batches as each has them",
         packages=("lime",),
     )
     assert row["ratio"] <= 1 / 5

@@ -89,6 +89,16 @@ def test_the_scale_says_what_the_colours_mean():
     )
 
 
+def test_cuts_stand_beside_each_other_with_their_number_of_segments():
+    figure = plots.segmentations(PICTURE, {"grid": SEGMENTS, "whole": np.zeros((20, 30), int)})
+    assert [ax.get_title(loc="left") for ax in figure.axes] == ["grid: 6 segments", "whole: 1 segments"]
+    assert [len(ax.collections[0].get_segments()) for ax in figure.axes] == [2 * 20 + 30, 0]
+    with pytest.raises(ValueError, match="expected at least one segmentation"):
+        plots.segmentations(PICTURE, {})
+    with pytest.raises(ValueError, match=r"expected segments as integers of shape \(20, 30\)"):
+        plots.segmentations(PICTURE, {"other": SEGMENTS[1:]})
+
+
 # Bars
 
 

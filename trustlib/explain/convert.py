@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from trustlib import checks
-from trustlib.explain.explanation import Explanation, Span
+from trustlib.explain.explanation import Explanation, Span, places
 
 if TYPE_CHECKING:
     import lime.explanation
@@ -188,7 +188,7 @@ def _lime_words(indexed: Any) -> tuple[Any, ...]:
         return tuple(Span(int(start), int(start) + len(indexed.word(i))) for start in starts)
 
     found = [spans(i) for i in range(indexed.num_words())]
-    return tuple(found) if indexed.bow else tuple(places[0] for places in found)
+    return tuple(found) if indexed.bow else tuple(word[0] for word in found)
 
 
 def _lime_row(mapper: Any, row: ArrayLike | None) -> NDArray[np.float64]:
@@ -230,11 +230,10 @@ def _shap_class(
 
 def _shap_words(explanation: Explanation) -> tuple[NDArray[np.float64], list[str]]:
     """A value and a piece of text for each place, the pieces adding up to the text."""
-    places = [(p,) if isinstance(p, Span) else p for p in explanation.features]
     owners = sorted(
-        (place, value / len(group))
-        for group, value in zip(places, explanation.values.tolist(), strict=True)
-        for place in group
+        (place, value / len(places(feature)))
+        for feature, value in zip(explanation.features, explanation.values.tolist(), strict=True)
+        for place in places(feature)
     )
     starts = [0, *(place.start for place, _ in owners[1:]), len(explanation.input)]
     pieces = [explanation.input[start:stop] for start, stop in zip(starts[:-1], starts[1:], strict=True)]

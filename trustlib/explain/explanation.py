@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -17,6 +18,15 @@ class Span(NamedTuple):
 
     start: int
     stop: int
+
+
+def places(feature: Span | Sequence[Span]) -> tuple[Span, ...]:
+    """All places of one feature of a text: one Span, or several where a word counts wherever it stands.
+
+    >>> places(Span(0, 3))
+    (Span(start=0, stop=3),)
+    """
+    return (feature,) if isinstance(feature, Span) else tuple(feature)
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,8 +71,8 @@ class Explanation:
         if self.kind == "image":
             return tuple(f"segment {i}" for i in range(len(self.values)))
         if self.kind == "text":
-            places = [(place,) if isinstance(place, Span) else place for place in self.features]
-            return tuple(self.input[place[0].start : place[0].stop] for place in places)
+            firsts = [places(feature)[0] for feature in self.features]
+            return tuple(self.input[start:stop] for start, stop in firsts)
         return tuple(str(name) for name in self.features)
 
     def as_list(self) -> list[tuple[str | int, float]]:

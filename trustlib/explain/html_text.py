@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from trustlib.explain.explanation import Explanation, Span
+from trustlib.explain.explanation import Explanation, places
 
 FOR, AGAINST = "0, 114, 178", "213, 94, 0"  # Okabe and Ito's blue and vermillion
 LISTED = 5
@@ -66,7 +66,7 @@ def _pieces(explanation: Explanation, most: float) -> list[str]:
     owners = sorted(
         (place, value)
         for feature, value in zip(explanation.features, explanation.values.tolist(), strict=True)
-        for place in ((feature,) if isinstance(feature, Span) else feature)
+        for place in places(feature)
     )
     pieces, end = [], 0
     for (start, stop), value in owners:

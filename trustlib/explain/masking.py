@@ -22,7 +22,7 @@ from numpy.typing import ArrayLike, NDArray
 from tqdm import tqdm
 
 from trustlib import asking, checks
-from trustlib.explain.explanation import Span
+from trustlib.explain.explanation import Span, places
 from trustlib.explain.segmentation import grid, quickshift, slic
 
 __all__ = [
@@ -57,15 +57,6 @@ def words(text: str) -> tuple[Span, ...]:
         raise ValueError(f"expected a text as str, got {type(text).__name__}; hand over one text")
     plain = "".join(MARK if _joins(character) else character for character in text)
     return tuple(Span(*match.span()) for match in re.finditer(rf"\w[\w{MARK}]*", plain))
-
-
-def places(feature: Span | Sequence[Span]) -> tuple[Span, ...]:
-    """All places of one feature of a text: one Span, or several where a word counts wherever it stands.
-
-    >>> places(Span(0, 3))
-    (Span(start=0, stop=3),)
-    """
-    return (feature,) if isinstance(feature, Span) else tuple(feature)
 
 
 def image(picture: ArrayLike, segments: ArrayLike, baseline: ArrayLike | None = None) -> Hide:

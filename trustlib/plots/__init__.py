@@ -7,7 +7,7 @@ training      history
 answers       confusion
 intervals     estimates, groups, repeated
 calibration   reliability, if_calibrated, risk_coverage
-explanations  explanation: picture, text or row; explanation_bars
+explanations  explanation: picture, text or row; explanation_bars; segmentations
 faithfulness  faithfulness_curve, randomisation, beside_control
 gallery       images
 generalization  curves, confidences
@@ -20,7 +20,7 @@ figure        show, png, and the style
 
 from trustlib.plots.answers import confusion
 from trustlib.plots.calibration import if_calibrated, reliability, risk_coverage
-from trustlib.plots.explanations import Marked, explanation, explanation_bars
+from trustlib.plots.explanations import Marked, explanation, explanation_bars, segmentations
 from trustlib.plots.faithfulness import beside_control, faithfulness_curve, randomisation
 from trustlib.plots.figure import png, show
 from trustlib.plots.gallery import images
@@ -71,6 +71,7 @@ __all__ = [
     "risk_coverage",
     "robust_accuracy",
     "saliency",
+    "segmentations",
     "show",
     "text_flips",
     "texts",

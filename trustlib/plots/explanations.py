@@ -1,6 +1,6 @@
 """Explanations: segments over their picture, marked words, and bars with intervals."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import matplotlib
@@ -9,13 +9,14 @@ from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.collections import LineCollection
 from matplotlib.colors import LinearSegmentedColormap, Normalize
-from numpy.typing import NDArray
+from matplotlib.figure import Figure
+from numpy.typing import ArrayLike, NDArray
 from scipy import ndimage
 
 from trustlib import checks
 from trustlib.explain import Explanation
 from trustlib.explain.html_text import class_name, page
-from trustlib.plots.figure import BLUE, INK, PALE, STYLE, VERMILLION, axes
+from trustlib.plots.figure import BLUE, INK, PALE, STYLE, VERMILLION, WIDTH, YELLOW, axes
 
 SIGNS = LinearSegmentedColormap.from_list("against to for", [VERMILLION, "#FFFFFF", BLUE])
 MANY = 400  # segments; with more, borders would hide the picture
@@ -103,6 +104,28 @@ def explanation_bars(
         title or f"{_short(first[0])} weighs most on {name}: {first[1]:+.3f} ({explanation.method})."
     )
     return ax
+
+
+@matplotlib.rc_context(STYLE)
+def segmentations(picture: ArrayLike, cuts: Mapping[str, ArrayLike]) -> Figure:
+    """One picture cut in several ways, beside each other, with the number of segments.
+
+    Args:
+        picture: (h, w, 3). cuts: segments (h, w) by name, such as those of masking.grid and masking.slic.
+    Raises: ValueError without cuts, or for segments of another picture.
+    """
+    picture = checks.picture(picture)
+    if not cuts:
+        raise ValueError("expected at least one segmentation, got none; pass {name: segments}")
+    height = WIDTH / len(cuts) * picture.shape[0] / picture.shape[1]
+    figure = Figure(figsize=(WIDTH, height + 0.3), layout="constrained")
+    for ax, (name, cut) in zip(np.ravel(figure.subplots(1, len(cuts))), cuts.items(), strict=True):
+        cut = checks.segments(cut, shape=picture.shape[:2])
+        ax.set_axis_off()
+        ax.imshow(picture)
+        ax.add_collection(LineCollection(_borders(cut), colors=YELLOW, linewidths=0.8))
+        ax.set_title(f"{name}: {cut.max() + 1} segments", fontsize=9)
+    return figure
 
 
 @matplotlib.rc_context(STYLE)
