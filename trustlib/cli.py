@@ -1,4 +1,4 @@
-"""The command `trustlib`: doctor, course, fetch, measure, pretrain. Each imports what it needs as it runs."""
+"""The command `trustlib`: doctor, course, fetch, measure, report, pretrain. Each imports what it needs as it runs."""
 
 import argparse
 import signal
@@ -84,6 +84,41 @@ def _parser() -> argparse.ArgumentParser:
     )
     measure.set_defaults(command=_measure, parser=measure)
 
+    report = commands.add_parser("report", help="how far models may be trusted: a page, JSON, Markdown")
+    report.add_argument("--task", help="cells, reviews, iris, ..., a folder of pictures, a .csv of texts")
+    asked = report.add_mutually_exclusive_group(required=True)
+    asked.add_argument(
+        "--model",
+        nargs="+",
+        default=[],
+        metavar="[NAME=]MODEL",
+        help="cells:last_block, a folder, a .safetensors file, module:function, or a hub name",
+    )
+    asked.add_argument(
+        "--predictions", nargs="+", default=[], metavar="[NAME=]FILE", help=".npz or .csv, instead of models"
+    )
+    for split in ("calibration", "train"):
+        report.add_argument(
+            f"--{split}",
+            nargs="+",
+            default=[],
+            metavar="[NAME=]FILE",
+            help=f"answers to the {split} split, with --predictions",
+        )
+    report.add_argument("--architecture", help="torchvision's name of a .safetensors file's network")
+    report.add_argument("--size", type=int, metavar="PIXELS", help="that it sees; default: 224")
+    report.add_argument("--explained", type=int, metavar="N", help="inputs to explain; default: 12")
+    report.add_argument("--seed", type=int, default=0)
+    report.add_argument("--out", type=Path, required=True, help="folder of the three files")
+    report.add_argument(
+        "--fail-if",
+        action="append",
+        default=[],
+        metavar="CONDITION",
+        help='end with status 1 if it is met, such as "accuracy.low < 0.8"',
+    )
+    report.set_defaults(command=_report, parser=report)
+
     commands.add_parser("pretrain", help="train ResNet-50 on Tiny ImageNet", add_help=False)
     return parser
 
@@ -158,6 +193,16 @@ def _measure_cases(options: argparse.Namespace) -> int:
             print(line, flush=True)
     measure.picture()
     return 0
+
+
+def _report(options: argparse.Namespace) -> int:
+    if options.model and not options.task:
+        options.parser.error("expected --task with --model, got none; name what the models are for")
+    if options.model and (options.calibration or options.train):
+        options.parser.error("expected --calibration and --train with --predictions only; a task has its own")
+    from trustlib.report import command
+
+    return command.run(options)
 
 
 def _pretrain(arguments: Sequence[str]) -> int:

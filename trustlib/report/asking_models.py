@@ -39,8 +39,8 @@ class Counted:
 def fitted(models: Mapping[str, Any], task: Task) -> dict[str, Counted]:
     """Each model as a Counted predict_proba, after it has answered two inputs of the task.
 
-    Raises: ValueError where a model is none or has other classes; ModelError where it answers wrongly. All
-        models are tried before this returns, so that none is asked for long in vain.
+    Raises: ValueError where something is no model; ModelError where it has other classes or answers wrongly.
+        All models are tried before this returns, so that none is asked for long in vain.
     """
     if not isinstance(models, Mapping) or not models:
         raise ValueError(f"expected models as {{name: model}}, got {type(models).__name__}; name each model")
@@ -56,7 +56,7 @@ def fitted(models: Mapping[str, Any], task: Task) -> dict[str, Counted]:
             )
         classes = getattr(model, "classes", getattr(getattr(model, "__self__", None), "classes", None))
         if classes is not None and tuple(classes) != task.classes:
-            raise ValueError(
+            raise ModelError(
                 f"expected {name} with the classes {', '.join(task.classes)} of {task.name}, got "
                 f"{', '.join(map(str, classes))}; choose a model that was made for this task"
             )

@@ -85,6 +85,10 @@ def trust_report(
     few = test.take(_rows(len(test), n_robustness, rng))
     fit = on_explanations.usable(test, task.kind)
     explained = test.take(rng.permutation(fit)[:n_explained])
+    if len(explained) < 2:
+        raise ValueError(
+            f"expected at least 2 test inputs that can be explained, got {len(explained)}; texts need 3 words"
+        )
 
     with asking.calls(len(asked) * sum(planned.values()), "trust report") as bar:
         for counted in asked.values():

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from trustlib import estimates, explain, faithfulness
 from trustlib.estimates import Estimate
-from trustlib.explain import masking
+from trustlib.explain import masking, segmentation
 from trustlib.faithfulness import Across, Curve, Stability
 from trustlib.report import wording
 from trustlib.report.asking_models import Counted
@@ -48,7 +48,9 @@ def usable(split: Split, kind: str) -> NDArray[np.int64]:
 def lime(task: Task, num_samples: int) -> Explain:
     """The explainer that a report uses when it is given none: LIME of the task's kind."""
     if task.kind == "image":
-        return lambda p, x, seed: explain.lime_image(p, x, num_samples=num_samples, seed=seed)
+        return lambda p, x, seed: explain.lime_image(
+            p, x, segments=_segments(x), num_samples=num_samples, seed=seed
+        )
     if task.kind == "text":
         return lambda p, x, seed: explain.lime_text(p, x, num_samples=num_samples, seed=seed)
     background = np.asarray(task.train.inputs)
@@ -61,6 +63,12 @@ def lime(task: Task, num_samples: int) -> Explain:
         seed=seed,
         discretize=False,
     )
+
+
+def _segments(picture: NDArray[Any]) -> NDArray[np.int64]:
+    """Superpixels; squares where a picture is so even that there is but one."""
+    found = segmentation.slic(picture)
+    return found if found.max() > 0 else segmentation.grid(picture)
 
 
 def sections(
