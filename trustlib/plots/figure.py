@@ -20,7 +20,7 @@ YELLOW, BLUE, VERMILLION, PURPLE = "#F0E442", "#0072B2", "#D55E00", "#CC79A7"
 INK, PALE = "#222222", "#D9D9D9"
 WIDTH = 7.0  # inches: 770 pixels, which a notebook shows without shrinking
 DPI = 110
-SMALL = 100_000  # bytes of a picture, so that a lesson with ten of them stays near a megabyte
+SMALL = 100_000  # bytes of a picture as PNG; a larger one is a photograph, and becomes a JPEG
 STYLE = {
     "axes.edgecolor": INK,
     "axes.labelcolor": INK,
@@ -51,7 +51,7 @@ def axes(ax: Axes | None, *, height: float, width: float = WIDTH) -> Axes:
 
 
 def show(figure: Axes | Figure, alt: str) -> Figure | None:
-    """Put a figure into the notebook as one small PNG with alternative text, and close it.
+    """Put a figure into the notebook as one small picture with alternative text, and close it.
 
     The picture is an HTML image, since JupyterLab and nbconvert's usual page drop the alternative text of
     plain PNG outputs and keep that of HTML.
@@ -72,34 +72,40 @@ def show(figure: Axes | Figure, alt: str) -> Figure | None:
     from IPython.display import display
 
     text = " ".join(alt.split())
-    source = base64.b64encode(png(figure)).decode("ascii")
-    picture = f'<img alt="{html.escape(text)}" src="data:image/png;base64,{source}">'
+    kind, data = compact(figure)
+    source = base64.b64encode(data).decode("ascii")
+    picture = f'<img alt="{html.escape(text)}" src="data:image/{kind};base64,{source}">'
     display({"text/html": picture, "text/plain": text}, raw=True)
     return None
 
 
-@matplotlib.rc_context(STYLE)
 def png(figure: Axes | Figure) -> bytes:
-    """A figure as the bytes of a small PNG: a palette for drawings, coarser shades for large photographs."""
+    """A figure as the bytes of a PNG, a drawing with a palette of 256 colours where that is smaller."""
+    picture = _drawn(figure)
+    if not picture.getcolors(4096):
+        return _saved(picture)
+    return min(_saved(picture), _saved(picture.quantize(256, dither=Image.Dither.NONE)), key=len)
+
+
+def compact(figure: Axes | Figure) -> tuple[str, bytes]:
+    """The kind and the bytes of a small picture: ("png", ...), or ("jpeg", ...) for large photographs."""
+    data = png(figure)
+    if len(data) <= SMALL:
+        return "png", data
+    picture, raw = _drawn(figure), io.BytesIO()
+    picture.save(raw, format="JPEG", quality=85, optimize=True, subsampling=0)
+    return min(("png", data), ("jpeg", raw.getvalue()), key=lambda kept: len(kept[1]))
+
+
+@matplotlib.rc_context(STYLE)
+def _drawn(figure: Axes | Figure) -> Image.Image:
     raw = io.BytesIO()
     _figure(figure).savefig(
         raw, format="png", dpi=DPI, facecolor="white", bbox_inches="tight", pad_inches=0.08
     )
     picture = Image.open(raw).convert("RGB")
-    if picture.getcolors(4096):  # a drawing, which 256 colours hold without a visible loss
-        data = min(_saved(picture), _saved(picture.quantize(256, dither=Image.Dither.NONE)), key=len)
-        if len(data) <= SMALL:
-            return data
-    pixels = np.asarray(picture)
-    if (pixels == pixels[..., :1]).all():
-        pixels = pixels[..., 0]
-    for step in (1, 2, 4, 8, 16, 32):  # shades counted from white, which stays white
-        data = _saved(
-            Image.fromarray((255 - np.round((255 - pixels) / step) * step).clip(0).astype(np.uint8))
-        )
-        if len(data) <= SMALL:
-            break
-    return data
+    grey = picture.convert("L")
+    return grey if np.array_equal(np.asarray(grey.convert("RGB")), np.asarray(picture)) else picture
 
 
 def _saved(picture: Image.Image) -> bytes:
