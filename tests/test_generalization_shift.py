@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import balanced_accuracy_score, brier_score_loss, log_loss
 
-from trustlib import calibration, generalization
+from trustlib import accuracy, calibration, generalization
 from trustlib.predictions import Predictions
 
 CLASSES = ("no", "yes")
@@ -104,6 +104,43 @@ def test_the_order_of_the_samples_changes_no_value():
     one, other = (generalization.shift(home, place, calibration=home) for place in (away, shuffled))
     for name in ("accuracy", "balanced_accuracy", "brier", "nll", "coverage"):
         assert getattr(one, name).value == pytest.approx(getattr(other, name).value)
+
+
+def changed(answers, seed, share):
+    """The same samples; a share of the answers is turned round."""
+    p = answers.probs[:, 1]
+    turned = np.random.default_rng(seed).random(len(p)) < share
+    return np.where(turned, 1 - p, p)
+
+
+def test_the_same_samples_changed_are_paired():
+    home = world(400, 7)
+    labels, p = home.labels, changed(home, 8, 0.06)
+    ids = np.arange(400)
+    clean = Predictions(home.probs, labels, CLASSES, ids=ids)
+    noisy = Predictions(np.column_stack([1 - p, p]), labels, CLASSES, ids=ids)
+    paired = generalization.shift(clean, noisy, calibration=home)
+    apart = generalization.shift(home, binary(p, labels), calibration=home)
+    assert paired.paired and not apart.paired
+    for name in ("accuracy", "balanced_accuracy", "brier", "nll", "coverage"):
+        one, other = getattr(paired, name), getattr(apart, name)
+        assert one.value == pytest.approx(other.value)
+        assert one.low <= one.value <= one.high
+        assert one.high - one.low < 0.8 * (other.high - other.low)
+    assert paired.accuracy == accuracy.compare(clean.probs, noisy.probs, labels).difference
+
+
+def test_changed_samples_keep_their_labels():
+    one, two = (Predictions([[0.9, 0.1], [0.2, 0.8]], y, CLASSES, ids=[1, 2]) for y in ([0, 1], [1, 1]))
+    with pytest.raises(ValueError, match="the same labels on both sides"):
+        generalization.shift(one, two)
+
+
+def test_nothing_changed_is_no_drop():
+    home = Predictions(world(50, 9).probs, world(50, 9).labels, CLASSES, ids=np.arange(50))
+    found = generalization.shift(home, home)
+    assert (found.brier.value, found.brier.low, found.brier.high) == (0, 0, 0)
+    assert found.accuracy.value == found.balanced_accuracy.value == 0
 
 
 def test_other_classes_and_a_wrong_alpha_are_refused():

@@ -5,13 +5,18 @@ counts the same, does not. So both are told. Brier and NLL say what the probabil
 promise, learned at home, is tested in both places: it holds at home by arithmetic, and elsewhere only by
 luck.
 
+Two places hold different samples, and each side is resampled by itself. A place may also be the same samples,
+changed: clean and corrupted. Where all ids agree, in order, each sample is compared with itself.
+
 Sources: Quiñonero-Candela et al. (2009), dataset shift; Ovadia et al. (2019), uncertainty under shift;
 Tibshirani et al. (2019), conformal prediction under covariate shift.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from trustlib import accuracy, checks, estimates
 from trustlib import calibration as honesty
@@ -44,7 +49,7 @@ class Shift:
 
     accuracy, balanced_accuracy, coverage: source minus target; brier, nll: target minus source.
     coverage and rule, the conformal rule learned from the calibration answers, are None without them;
-    source, target: what each is made of.
+    source, target: what each is made of; paired: whether both hold the same samples.
     """
 
     accuracy: Estimate
@@ -55,6 +60,7 @@ class Shift:
     source: Side
     target: Side
     rule: Conformal | None
+    paired: bool
 
 
 def shift(
@@ -69,7 +75,8 @@ def shift(
 
     Args:
         source: its answers on test samples from where it was trained.
-        target: its answers elsewhere; the samples of both are separate. Groups on either side are kept whole.
+        target: its answers elsewhere, to other samples; or to the same ones changed, with the same ids in the
+            same order, which are then paired. Groups on either side are kept whole.
         calibration: its answers on the calibration split, from the source; with it, coverage too.
         alpha: how often a conformal set may miss, in (0, 1).
         seed: for every draw.
@@ -90,27 +97,69 @@ def shift(
         sides.same_classes(calibration, source, names=("calibration", "source"))
         rule = _learned(calibration, alpha)
     home, away = (_side(answers, rule, seed) for answers in (source, target))
-    brier, nll = (
-        estimates.independent_difference(
-            np.mean,
-            (losses(target.probs, target.labels),),
-            (losses(source.probs, source.labels),),
-            groups_a=target.groups,
-            groups_b=source.groups,
-            seed=seed,
+    paired = source.ids is not None and np.array_equal(source.ids, target.ids)
+    drops = (_paired if paired else _separate)(source, target, home, away, rule, seed)
+    return Shift(*drops, home, away, rule, paired)
+
+
+Drops = tuple[Estimate, Estimate, Estimate, Estimate, Estimate | None]
+
+
+def _separate(
+    source: Predictions, target: Predictions, home: Side, away: Side, rule: Conformal | None, seed: int
+) -> Drops:
+    def rise(losses: Callable) -> Estimate:
+        there, here = losses(target.probs, target.labels), losses(source.probs, source.labels)
+        return estimates.independent_difference(
+            np.mean, (there,), (here,), groups_a=target.groups, groups_b=source.groups, seed=seed
         )
-        for losses in (scores.brier_losses, scores.nll_losses)
-    )
-    return Shift(
+
+    return (
         sides.apart(home.accuracy, away.accuracy),
         sides.apart(home.balanced_accuracy, away.balanced_accuracy),
-        brier,
-        nll,
+        rise(scores.brier_losses),
+        rise(scores.nll_losses),
         None if rule is None else sides.apart(home.coverage, away.coverage),
-        home,
-        away,
-        rule,
     )
+
+
+def _paired(
+    source: Predictions, target: Predictions, home: Side, away: Side, rule: Conformal | None, seed: int
+) -> Drops:
+    if not np.array_equal(source.labels, target.labels):
+        raise ValueError(
+            "expected the same labels on both sides, since their ids are the same, got others; "
+            "give changed samples the labels of the originals"
+        )
+    labels, groups, n = source.labels, source.groups, len(source)
+
+    def fewer(here: NDArray[np.bool_], there: NDArray[np.bool_]) -> Estimate:
+        # `compare` knows right from wrong by class: 1 stands for yes here
+        certain = np.eye(2)
+        return accuracy.compare(
+            certain[here.astype(int)], certain[there.astype(int)], np.ones(n, int), groups=groups, seed=seed
+        ).difference
+
+    def rise(losses: Callable) -> Estimate:
+        there, here = losses(target.probs, labels), losses(source.probs, labels)
+        return estimates.paired_difference(np.mean, there, here, groups=groups, seed=seed)
+
+    def held(answers: Predictions) -> NDArray[np.bool_]:
+        return rule.sets(answers.probs)[np.arange(n), labels]
+
+    right, still_right = (answers.probs.argmax(axis=1) == labels for answers in (source, target))
+    return (
+        fewer(right, still_right),
+        estimates.paired_difference(_mean_recall, right, still_right, labels, groups=groups, seed=seed),
+        rise(scores.brier_losses),
+        rise(scores.nll_losses),
+        None if rule is None else fewer(held(source), held(target)),
+    )
+
+
+def _mean_recall(right: NDArray[np.bool_], labels: NDArray[np.int64]) -> float:
+    counts = np.bincount(labels)
+    return float(np.mean((np.bincount(labels, weights=right) / np.maximum(counts, 1))[counts > 0]))
 
 
 def _learned(answers: Predictions, alpha: float) -> Conformal:
