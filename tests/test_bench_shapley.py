@@ -5,18 +5,14 @@ these tables, which are kept in build/bench_games under a digest of the network 
 """
 
 import hashlib
-import logging
 
 import numpy as np
 import pytest
-from bench_rows import ROOT, record
+from bench_rows import ROOT, in_turn, record, record_seconds
 
-from trustlib import atomic, estimates, tasks
+from trustlib import asking, atomic, estimates, explain, tasks
 from trustlib.course import models
 from trustlib.explain import coalitions, masking, shapley
-
-shap = pytest.importorskip("shap")
-logging.getLogger("shap").setLevel(logging.ERROR)
 
 M = 12  # players: the least number that ours does not enumerate by itself
 N_INPUTS, N_SEEDS = 16, 20
@@ -63,6 +59,8 @@ def lookup(values):
 
 def kernel_explainer(game, m, num_samples, seed=0):
     """shap's values from as many coalitions; it does not count the empty and the full one."""
+    import shap
+
     np.random.seed(seed)
     explainer = shap.KernelExplainer(lambda rows: game(rows > 0.5), np.zeros((1, m)))
     return explainer.shap_values(np.ones(m), nsamples=num_samples - 2, l1_reg=False, silent=True)
@@ -101,3 +99,110 @@ def test_errors_at_equal_passes_are_smaller_than_those_of_kernel_explainer(make)
             packages=("shap",),
         )
         assert ratio.high < 1
+
+
+# Seconds
+
+TIMED = (512, 1024)  # passes of the network on pictures and on texts
+BATCH = 64
+
+
+def explain_one(make):
+    """The network, its first input, how it is hidden, and our explanation of it as a function of passes."""
+    classifier, inputs = make()
+    explained, hide = inputs[0]
+    if make is reviews:
+        return (
+            classifier,
+            hide,
+            lambda n: explain.shap_text(classifier.predict_proba, explained, num_samples=n, batch_size=BATCH),
+        )
+    segments = masking.grid(explained, M)
+    return (
+        classifier,
+        hide,
+        lambda n: explain.shap_image(
+            classifier.predict_proba, explained, segments=segments, num_samples=n, batch_size=BATCH
+        ),
+    )
+
+
+@pytest.mark.bench
+@pytest.mark.parametrize(("make", "passes"), [(cells, TIMED[0]), (reviews, TIMED[1])])
+def test_seconds_beside_kernel_explainer(make, passes):
+    classifier, hide, explain_with = explain_one(make)
+    asked = []
+
+    def game(masks):
+        """What a user of shap writes: the masks' inputs, batch by batch."""
+        asked.append(len(masks))
+        return asking.ask(classifier.predict_proba, (hide(part) for part in asking.batches(masks, BATCH)))[
+            :, 1
+        ]
+
+    kernel_explainer(game, M, passes)
+    assert sum(asked) == passes
+    ours, peer = in_turn(lambda: explain_with(passes), lambda: kernel_explainer(game, M, passes))
+    record_seconds(
+        f"SHAP of one of the {make.__name__}: seconds, ours / shap.KernelExplainer",
+        ours,
+        peer,
+        held_equal=f"the network, the input, {M} features and what hides them, {passes} passes in batches of "
+        f"{BATCH}, l1_reg=False",
+        packages=("shap",),
+    )
+    assert np.median(ours / peer) < 1.05
+
+
+@pytest.mark.bench
+@pytest.mark.parametrize(("make", "passes"), [(cells, TIMED[0]), (reviews, TIMED[1])])
+def test_the_overhead_over_bare_passes(make, passes):
+    classifier, hide, explain_with = explain_one(make)
+    inputs = hide(shapley.plan(M, num_samples=passes).masks)
+    if isinstance(inputs, list):
+        inputs = sorted(inputs, key=lambda text: -len(text))  # as ours does, for little padding
+
+    def bare():
+        for part in asking.batches(inputs, BATCH):
+            classifier.predict_proba(part)
+
+    ours, peer = in_turn(lambda: explain_with(passes), bare)
+    record_seconds(
+        f"SHAP of one of the {make.__name__}: seconds, ours / bare forward passes",
+        ours,
+        peer,
+        held_equal=f"the network and {passes} hidden inputs in batches of {BATCH}, made beforehand for the "
+        "bare passes, texts sorted by length",
+    )
+    assert np.median(ours / peer) < 1.05
+
+
+@pytest.mark.bench
+def test_seconds_beside_partition_explainer_on_a_text():
+    import shap
+
+    reader, inputs = reviews()
+    text, passes = inputs[0][0], TIMED[1]
+    asked = []
+
+    def predict(texts):
+        asked.append(len(texts))
+        return reader.predict_proba(list(texts))
+
+    explainer = shap.PartitionExplainer(predict, shap.maskers.Text(r"\W+"))
+
+    def peer():
+        asked.clear()
+        explainer([text], max_evals=passes, batch_size=BATCH, silent=True)
+
+    peer()
+    made = sum(asked)
+    ours, theirs = in_turn(lambda: explain.shap_text(reader.predict_proba, text, num_samples=made), peer)
+    record_seconds(
+        "SHAP of one of the reviews: seconds, ours / shap.PartitionExplainer",
+        ours,
+        theirs,
+        held_equal=f"the network, the review and the {made} passes that PartitionExplainer makes of "
+        f"max_evals={passes}; it explains a tree of words (Owen values), ours every word (Shapley values)",
+        packages=("shap",),
+    )

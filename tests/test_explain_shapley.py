@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from trustlib import explain
 from trustlib.errors import ModelError
-from trustlib.explain import coalitions, masking, shapley
+from trustlib.explain import coalitions, interactions, masking, shapley
 
 
 def binary(p):
@@ -125,16 +125,14 @@ def test_players_who_add_the_same_get_the_same(seed, m):
     assert values[0] == pytest.approx(values[1], abs=1e-12)
 
 
-@BUDGETS
-def test_values_of_a_sum_of_games_are_sums_when_the_budget_is_exact_or_games_are_additive(m, num_samples):
-    # Drawn values are linear in the game as long as interactions are weighed alike: an additive game
-    # beside any other moves the values by exactly its own.
-    weights = np.random.default_rng(0).normal(size=m)
-    game = sigmoid_game(m)
-    alone = shapley.values(game, m, num_samples=num_samples, seed=3)
-    beside = shapley.values(lambda masks: game(masks) + masks @ weights, m, num_samples=num_samples, seed=3)
-    np.testing.assert_allclose(beside.values - alone.values, weights, atol=1e-9)
-    np.testing.assert_allclose(beside.standard_errors, alone.standard_errors, atol=1e-9)
+@given(seed=GAMES, m=st.integers(2, 8))
+@settings(max_examples=25, deadline=None)
+def test_the_values_of_a_sum_of_games_are_the_sums_of_values(seed, m):
+    one, other = random_game(seed, m), random_game(seed + 1, m)
+    both = shapley.exact(lambda masks: 2 * one(masks) + other(masks), m).values
+    np.testing.assert_allclose(
+        both, 2 * shapley.exact(one, m).values + shapley.exact(other, m).values, atol=1e-12
+    )
 
 
 # Drawn coalitions
@@ -172,7 +170,42 @@ def test_drawn_values_come_to_the_exact_ones():
     assert not everything.standard_errors.any()
 
 
-@pytest.mark.parametrize("num_samples", [120, 480])
+def test_taking_interactions_off_makes_errors_smaller(monkeypatch):
+    def errors(game):
+        truth = shapley.exact(game, 12).values
+        found = (shapley.values(game, 12, num_samples=120, seed=seed).values for seed in range(30))
+        return np.mean([((values - truth) ** 2).sum() for values in found])
+
+    games = [sigmoid_game(12, seed) for seed in range(3)]
+    ours = [errors(game) for game in games]
+    nothing = interactions.ThirdOrder(np.zeros(12), np.zeros(59), 0.0, np.zeros(59))
+    monkeypatch.setattr(shapley, "third_order", lambda *_: nothing)
+    without = [errors(game) for game in games]
+    assert all(with_it < 0.85 * plain for with_it, plain in zip(ours, without, strict=True))
+
+
+def test_a_game_in_which_one_coalition_matters_is_survived():
+    found = shapley.values(lambda masks: (masks.sum(axis=1) == 1) & masks[:, 3], 12, num_samples=2048)
+    assert np.isfinite(found.values).all()
+    assert found.values.argmax() == 3
+
+
+def test_a_game_of_triples_is_all_but_known_from_half_its_coalitions():
+    # Three players share what only all three achieve; 220 triples, 1,023 pairs.
+    rng = np.random.default_rng(0)
+    triples = list(combinations(range(12), 3))
+    worth = rng.normal(size=len(triples))
+
+    def game(masks):
+        return sum(w * masks[:, t].all(axis=1) for w, t in zip(worth, triples, strict=True))
+
+    truth = [sum(w / 3 for w, t in zip(worth, triples, strict=True) if i in t) for i in range(12)]
+    found = shapley.values(game, 12, num_samples=2048)
+    np.testing.assert_allclose(found.values, truth, atol=0.01)
+    np.testing.assert_allclose(shapley.exact(game, 12).values, truth, atol=1e-9)
+
+
+@pytest.mark.parametrize("num_samples", [120, 300])
 def test_standard_errors_are_as_large_as_errors_are(num_samples):
     game = sigmoid_game(12, seed=1)
     truth = shapley.exact(game, 12).values
@@ -251,6 +284,7 @@ def network_and_rows():
     return MLPClassifier((16,), random_state=0, max_iter=500).fit(data[:300], labels[:300]), data
 
 
+@pytest.mark.slow  # shap compiles its explainer first
 def test_a_table_agrees_with_the_exact_explainer_of_shap():
     shap = pytest.importorskip("shap")
     network, data = network_and_rows()

@@ -8,13 +8,13 @@ columns, and the coalition's value is the model's answer when the others are hid
 2**m coalitions. `values` does so where its budget covers them, and else regresses on pairs of a coalition
 and its complement (KernelSHAP), with the constraint that the values add up eliminated beforehand.
 
-What was measured, with equal numbers of coalitions on games of 12 players (random forests, networks and
-sigmoids of random scores, each with its exact values; mean squared error / that of shap.KernelExplainer
-without its selection of features, ten coalitions a player): pairs drawn by the kernel's weights without
-replacement 0.78 to 0.89; as many of each size, as leverage scores say, 0.80 to 0.85; these with
-interactions of three players estimated and taken off 0.32 to 0.61, and 0.03 where an eighth of all
-coalitions is asked about a forest. Fitting the interactions on other folds than they correct gave 0.45 to
-0.72. So the third is what `values` does. data/measured/bench.md compares on the course's networks.
+What was compared, at equal numbers of coalitions, on forests, networks and sigmoids of 12 players with known
+values: permutations, each with its reverse, have larger squared errors than shap.KernelExplainer; pairs
+without replacement, a fixed number of each size, have smaller ones, much the same by the kernel's weights as
+by leverage scores. With these last, interactions of three players are estimated and taken off
+(`interactions`), which saves more than that at ten coalitions a player, and far more beyond; to expect more
+of players with large values saves a further part; to fit on other pairs than are corrected saves less. The
+numbers for the course's networks are in data/measured/bench.md.
 
 Sources: Shapley (1953); Lundberg & Lee (2017), KernelSHAP; Covert & Lee (2021), pairs; Musco & Witter
 (2025), leverage scores; Witter, Liu & Musco (2025), adjustment by a regression; White (1980) and MacKinnon &
@@ -193,7 +193,7 @@ def _regress(pairs: coalitions.Pairs, answers: Array, rng: np.random.Generator) 
     residuals = halves - design @ found
     if np.abs(residuals).max() <= 1e-12 * np.abs(answers).max():
         return found, np.zeros((m, m))
-    three = third_order(2 * design, residuals, rng)
+    three = third_order(2 * design, residuals, np.abs(found), rng)
     found = found + three.values - regression(three.fitted, 2 * three.full)
     # A residual from a model that has not seen the pair is too large by what the pair would pull at the
     # regression (HC3); the root takes that back to the size it has on average (HC2).
