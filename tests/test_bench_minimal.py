@@ -85,7 +85,7 @@ def compare(case, ours, attack, what, held):
 
 def test_deepfool_finds_smaller_perturbations_in_no_more_time(foolbox, case):
     attack = foolbox.attacks.L2DeepFoolAttack(steps=50, overshoot=0.02)
-    held = "each with its own defaults: ours 5 steps, foolbox's up to 50 and an overshoot of 0.02"
+    held = "each with its own defaults: ours 3 steps, foolbox's up to 50 and an overshoot of 0.02"
     compare(case, minimal.deepfool, attack, "DeepFool, ours / foolbox", held)
 
 

@@ -84,6 +84,12 @@ class Asked:
         with torch.no_grad():
             return self.classifier.logits_from(self._trimmed(points)).to(points.device)
 
+    def inside(self, perturbations: Tensor, rows: Tensor) -> Tensor:
+        """Perturbations (r, d) brought into the box, where there is one."""
+        if self.low is None:
+            return perturbations
+        return torch.minimum(torch.maximum(perturbations, self.low[rows]), self.high[rows])
+
     def points(self, perturbations: Tensor, rows: Tensor) -> Tensor:
         """Perturbed inputs (r, ...) as the model sees them: inside the box, padding untouched."""
         points = self.clean[rows] + perturbations

@@ -5,13 +5,13 @@ from torch import Tensor
 
 from trustlib.minimal.asked import Asked
 
-CLOSE = 2e-3  # of the norm: the search ends when the boundary must be nearer than this
+CLOSE = 5e-3  # of the norm: the search ends when the boundary must be nearer than this
 STRETCH = 1.3  # how much bolder each further step outwards is than the last
 EDGE = 0.05  # of the interval that a guess keeps from both ends, so that each guess shortens it
 
 
 def along(asked: Asked, directions: Tensor, rows: Tensor, *, most: int) -> Tensor:
-    """The least known t at which clean + t direction has a new answer, to within 0.2 % of t.
+    """The least known t at which clean + t direction has a new answer, to within about 0.5 % of t.
 
     False position (Illinois: Dowell & Jarratt 1971) between the clean input, or a point not yet across, and
     one that is across; before there is one, the same line is followed outwards, at most to twice as far.

@@ -108,7 +108,4 @@ def _unit(points: Tensor) -> Tensor:
 
 def _on_sphere(asked: Asked, points: Tensor, radii: Tensor, rows: Tensor) -> Tensor:
     """Points (r, d) brought to their radius, and then into the box."""
-    points = radii[:, None] * _unit(points)
-    if asked.low is None:
-        return points
-    return torch.minimum(torch.maximum(points, asked.low[rows]), asked.high[rows])
+    return asked.inside(radii[:, None] * _unit(points), rows)

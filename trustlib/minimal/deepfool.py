@@ -11,6 +11,7 @@ from trustlib.minimal.asked import Asked
 from trustlib.minimal.perturbations import Perturbations
 
 SEARCH = 7  # forward passes of the search for the boundary, at most
+LEAP = 2.0  # how far a straight line through two margins may move the next point, as a factor
 SETTLED = 1e-3  # a tangent that moves its point by less, as a share of the norm, has nothing left to tell
 
 
@@ -18,7 +19,7 @@ def deepfool(
     classifier: Any,
     inputs: Any,
     *,
-    steps: int = 5,
+    steps: int = 3,
     candidates: int = 20,
     clip: bool | None = None,
     batch_size: int = 32,
@@ -27,10 +28,11 @@ def deepfool(
 
     At the clean input the model is taken for linear, and the nearest point of the nearest boundary is
     computed exactly, the box of valid pixels included. There the gradient is taken again, and so on. Each
-    time the clean input is projected onto the boundary as it looks from there, and the next point is the
-    mean of all projections so far: gradients of a network differ much from point to point, and what they
-    share is the way to the boundary. A search along the line from the clean input ends just behind the
-    boundary. For a linear model the first step is the answer.
+    time the clean input is projected onto the boundary as it looks from there. The next point lies in the
+    direction of the mean of all projections so far, since gradients of a network differ much from point to
+    point, and what they share is the way to the boundary; how far it lies is read off the margin. A search
+    along the line from the clean input ends just behind the boundary. For a linear model the first step is
+    the answer.
 
     Args:
         classifier: with `classes`, `encode(inputs)` and `logits_from(encoded)`, such as an ImageClassifier.
@@ -60,7 +62,7 @@ def deepfool(
     candidates = checks.count(candidates, name="candidates")
 
     def attack(asked: Asked) -> Tensor:
-        point = _means(asked, steps, candidates)
+        point = _approach(asked, steps, candidates)
         rows = point.any(1).nonzero()[:, 0]
         reach = boundary.along(asked, point[rows], rows, most=SEARCH)
         return torch.full_like(point, torch.nan).index_copy(0, rows, reach[:, None] * point[rows])
@@ -90,20 +92,25 @@ def first_step(asked: Asked, candidates: int) -> Tensor:
     return best
 
 
-def _means(asked: Asked, steps: int, candidates: int) -> Tensor:
-    point = first_step(asked, candidates)
+def _approach(asked: Asked, steps: int, candidates: int) -> Tensor:
+    """Points (m, d) near the boundary, in the direction of the mean projection."""
+    mean = first_step(asked, candidates)
+    point, scale = mean.clone(), torch.ones_like(mean[:, 0])
     rows = point.any(1).nonzero()[:, 0]
     for k in range(1, steps + 1):
         if not len(rows):
             break
-        here = point[rows]
+        here, slack = point[rows], asked.slack[rows]
         margin, gradient = asked.gradient(here, rows)
-        slack = asked.slack[rows]
         offset = margin + 2 * slack + (gradient * here).sum(1)
         low, high = (None, None) if asked.low is None else (asked.low[rows], asked.high[rows])
         # Where the tangent says that the clean input is across already, it only pulls inwards.
         step, _ = tangent.shortest(gradient, torch.maximum(offset, slack), low, high)
-        moves = step - here
-        point[rows] = here + moves / (k + 1)
-        rows = rows[moves.norm(dim=1) > SETTLED * here.norm(dim=1)]
+        told = (step - here).norm(dim=1) > SETTLED * here.norm(dim=1)
+        rows, step, margin = rows[told], step[told], margin[told]
+        clean = asked.margins(asked.logits[rows], rows)
+        reach = (clean + 2 * asked.slack[rows]) / (clean - margin)  # if the margin falls evenly on the way
+        scale[rows] *= torch.where(reach > 0, reach, LEAP).clamp(1 / LEAP, LEAP)
+        mean[rows] += (step - mean[rows]) / (k + 1)
+        point[rows] = asked.inside(scale[rows, None] * mean[rows], rows)
     return point
