@@ -22,12 +22,13 @@ from scipy.special import expit
 from trustlib import atomic
 from trustlib.calibration import scores
 from trustlib.report import power
+from trustlib.report.paired import LEAST_SEEDS, detectable, pair
 from trustlib.report.result import Primary
-from trustlib.report.verdicts import ALPHA, LEAST_SEEDS, judge
+from trustlib.report.verdicts import ALPHA, decide
 
 Z, TRUE, NOISE, CORRELATED, GROUP = 2.0, 1.2, 1.0, 0.3, 10
 N_TEST, N_TRAIN, N_SHIFT, N_FLIPS, N_EXPLAINED = 656, 1500, 500, 100, 12
-N_REPORTS, FAMILY = 1000, 12
+N_REPORTS, N_TOLD, FAMILY = 1000, 200, 12
 GAP, DISCORDANT = 0.05, 0.10
 PROMISED_FALSE, PROMISED_FOUND = 6.5, 80.0
 OUT = Path(__file__).parents[1] / "data" / "measured" / "verdicts.md"
@@ -87,9 +88,7 @@ def equals(rng, *, n_models=2, grouped=False, asked=True):
     ]
     if not asked:
         return found
-    flips = named(
-        [rng.binomial(2, 0.5 * (2 * (1 - p[:N_FLIPS].max(axis=1))) ** 2) / 2 for p in probs]
-    )
+    flips = named([rng.binomial(2, 0.5 * (2 * (1 - p[:N_FLIPS].max(axis=1))) ** 2) / 2 for p in probs])
     own = [rng.normal(size=N_EXPLAINED), *(rng.exponential(size=N_EXPLAINED) - 1 for _ in names[1:])]
     shared = rng.normal(0.3, 0.15, N_EXPLAINED)
     gains = named([shared + 0.15 * one for one in own])
@@ -120,17 +119,15 @@ def trained(rng, *, seeds=LEAST_SEEDS, luck=0.5):
 def any_false(make, *, n_reports=N_REPORTS, seed=0):
     """The share of reports on equals with a verdict, which is false."""
     told = [
-        any(found.verdict != "not shown" for found in judge(make(rng)))
+        any(found.verdict != "not shown" for found in decide(make(rng)))
         for rng in np.random.default_rng(seed).spawn(n_reports)
     ]
     return float(np.mean(told))
 
 
-def pair(n, discordant, difference, rng):
+def two_models(n, discordant, difference, rng):
     """Right or not for two models whose accuracies differ by so much in the population."""
-    kind = rng.choice(
-        3, n, p=[1 - discordant, (discordant + difference) / 2, (discordant - difference) / 2]
-    )
+    kind = rng.choice(3, n, p=[1 - discordant, (discordant + difference) / 2, (discordant - difference) / 2])
     both = (rng.random(n) < 0.8).astype(float)
     return np.where(kind == 0, both, kind == 1), np.where(kind == 0, both, kind == 2)
 
@@ -139,16 +136,16 @@ def found_gap(*, n=N_TEST, gap=GAP, discordant=DISCORDANT, family=FAMILY, n_repo
     """How often a true gap in accuracy is found where all other tests of the family are of equals."""
     hits = 0
     for rng in np.random.default_rng([seed, n, family]).spawn(n_reports):
-        a, b = pair(n, discordant, gap, rng)
+        a, b = two_models(n, discordant, gap, rng)
         primaries = [Primary("accuracy", "accuracy", {"a": a, "b": b}, None, True, shares=True)]
         for i in range(family - 1):
             values = {"a": rng.normal(size=40), "b": rng.normal(size=40)}
             primaries.append(Primary(f"other {i}", "other", values, None, True))
-        hits += judge(primaries)[0].verdict == "better"
+        hits += decide(primaries)[0].verdict == "better"
     return hits / n_reports
 
 
-def told_and_found(draw, detectable, *, shares, groups=None, n_reports=N_REPORTS, seed=0):
+def told_and_found(draw, difference, *, shares, groups=None, n_reports=N_REPORTS, seed=0):
     """How often a difference of just the size that is called detectable is found, at the level of one of
     FAMILY tests; and the middle of what the reports themselves would have called so.
 
@@ -156,13 +153,12 @@ def told_and_found(draw, detectable, *, shares, groups=None, n_reports=N_REPORTS
     """
     hits, told = 0, []
     for rng in np.random.default_rng(seed).spawn(n_reports):
-        a, b = draw(detectable, rng)
-        (verdict,) = judge(
-            [Primary("x", "x", {"a": a, "b": b}, groups, True, shares=shares)], alpha=ALPHA / FAMILY
-        )
-        hits += verdict.verdict == "better"
-        told.append(np.nan if verdict.detectable is None else verdict.detectable)
-    return hits / n_reports, float(np.nanmedian(told))
+        a, b = draw(difference, rng)
+        primary = Primary("x", "x", {"a": a, "b": b}, groups, True, shares=shares)
+        hits += decide([primary], alpha=ALPHA / FAMILY)[0].verdict == "better"
+        if len(told) < N_TOLD:
+            told.append(detectable(pair(primary, "a", "b"), level=ALPHA / FAMILY))
+    return hits / n_reports, float(np.median(told))
 
 
 def shifted(n, deviation, difference, rng):
@@ -179,40 +175,38 @@ def detectable_rows(n_reports=N_REPORTS):
     """Name, detectable difference in the population, share found, median told."""
     level = ALPHA / FAMILY
     for n, discordant in ((656, 0.1), (2000, 0.06), (114, 0.15)):
-        detectable = power.detectable_accuracy(n, discordant, alpha=level)
+        size = power.detectable_accuracy(n, discordant, alpha=level)
         draw = partial(_pair, n, discordant)
         yield (
             f"accuracy, n = {n:,}, {discordant:.0%} discordant",
-            detectable,
-            *told_and_found(draw, detectable, shares=True, n_reports=n_reports),
+            size,
+            *told_and_found(draw, size, shares=True, n_reports=n_reports),
         )
     big = np.random.default_rng(1)
     for n in (656, 100, 12):
         sample = 0.2 * big.normal(size=n)
-        detectable = power.detectable_mean(sample / sample.std(ddof=1) * 0.2, alpha=level)
+        size = power.detectable_mean(sample / sample.std(ddof=1) * 0.2, alpha=level)
         draw = partial(shifted, n, 0.2)
         yield (
             f"mean of {n} differences of deviation 0.2",
-            detectable,
-            *told_and_found(draw, detectable, shares=False, n_reports=n_reports),
+            size,
+            *told_and_found(draw, size, shares=False, n_reports=n_reports),
         )
     groups = np.arange(N_TEST) // GROUP
     sizes = [
         power.detectable_mean(in_groups(groups, 0, rng)[0], groups=groups, alpha=level)
         for rng in big.spawn(200)
     ]
-    detectable = float(np.mean(sizes))
+    size = float(np.mean(sizes))
     yield (
         f"mean of {N_TEST} differences in groups of {GROUP}",
-        detectable,
-        *told_and_found(
-            partial(in_groups, groups), detectable, shares=False, groups=groups, n_reports=n_reports
-        ),
+        size,
+        *told_and_found(partial(in_groups, groups), size, shares=False, groups=groups, n_reports=n_reports),
     )
 
 
 def _pair(n, discordant, difference, rng):
-    return pair(n, max(discordant, difference), difference, rng)
+    return two_models(n, max(discordant, difference), difference, rng)
 
 
 EQUALS = {
@@ -232,8 +226,8 @@ def table(n_reports=N_REPORTS):
     yield ""
     needed = power.samples_for(GAP, DISCORDANT, alpha=ALPHA / FAMILY)
     yield (
-        f"**True differences.** A gap of {100 * GAP:g} points in accuracy, {DISCORDANT:.0%} discordant, as one "
-        f"of a family of {FAMILY} tests. By arithmetic {needed} samples find it in 80 % of reports."
+        f"**True differences.** A gap of {100 * GAP:g} points in accuracy, {DISCORDANT:.0%} discordant, as "
+        f"one of a family of {FAMILY} tests. By arithmetic {needed} samples find it in 80 % of reports."
     )
     yield ""
     yield "| samples | found |"
@@ -243,14 +237,14 @@ def table(n_reports=N_REPORTS):
     yield ""
     yield (
         "**What could have been found.** Beside *not shown* a report says which true difference would have "
-        f"been found in 4 of 5 such tests. Here a difference of just that size is true, at the level of one of "
-        f"{FAMILY} tests; the last column is the middle of what such reports themselves would say."
+        f"been found in 4 of 5 such tests. Here a difference of just that size is true, at the level of one "
+        f"of {FAMILY} tests; the last column is the middle of what such reports themselves would say."
     )
     yield ""
     yield "| test | difference | found | reports say |"
     yield "|---|---|---|---|"
-    for name, detectable, share, told in detectable_rows(n_reports):
-        yield f"| {name} | {detectable:.3f} | {100 * share:.1f} % | {told:.3f} |"
+    for name, size, share, told in detectable_rows(n_reports):
+        yield f"| {name} | {size:.3f} | {100 * share:.1f} % | {told:.3f} |"
 
 
 def main():

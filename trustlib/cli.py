@@ -1,4 +1,4 @@
-"""The command `trustlib`: doctor, course, fetch, measure, report, pretrain. Each imports what it needs as it runs."""
+"""The command `trustlib`: doctor, course, fetch, measure, report, pretrain. Each imports what it needs."""
 
 import argparse
 import signal

@@ -5,6 +5,7 @@ predictions_only   from_predictions: a report from answers alone
 gate               parse, met: conditions on a report's JSON, for CI
 result             TrustReport, Section, Finding, Verdict: what a report is made of
 verdicts           judge: better, worse or not shown, with Holm over a declared family
+paired             two models on the same samples: p-value, difference, what could be found
 power              which difference so many samples could have shown
 schema             SCHEMA of report.json
 on_*               the axes, one file each

@@ -1,4 +1,4 @@
-"""The answers that a report starts from: the same samples for every model, one Predictions a training seed."""
+"""The answers that a report starts from: the same samples for all models, one Predictions a seed."""
 
 from __future__ import annotations
 
@@ -26,7 +26,9 @@ def checked(given: Mapping[str, Any], *, name: str, like: Answers | None = None)
     Raises: ValueError unless all models answered the same samples, with the same classes.
     """
     if not isinstance(given, Mapping) or not given:
-        raise ValueError(f"expected {name} as {{model name: Predictions}}, got {given!r:.60}; name each model")
+        raise ValueError(
+            f"expected {name} as {{model name: Predictions}}, got {given!r:.60}; name each model"
+        )
     found: Answers = {}
     for model, answers in given.items():
         each = (answers,) if isinstance(answers, Predictions) else answers

@@ -61,8 +61,8 @@ def _summary(task, question, models, n, sections, found: Sequence[Verdict]):
         yield " ".join(first[:2])
     if found:
         yield (
-            f"Models were compared in {len(found)} tests that were declared before anything was measured; with "
-            "chance 95 % or more, none of their verdicts is false."
+            f"Models were compared in {len(found)} tests that were declared before anything was measured; "
+            "the chance that any of their verdicts is false is 5 % at most."
         )
         for section in sections:
             rows = [v for v in found if v.axis == section.axis]
@@ -75,6 +75,8 @@ def _summary(task, question, models, n, sections, found: Sequence[Verdict]):
 
 def _verdicts(rows: Sequence[Verdict]) -> str:
     parts, unknown = [], []
+    if len(rows) > 1 and all(row.verdict == "not shown" for row in rows):
+        return f"no difference was shown between any two of the models ({len(rows)} pairs)"
     for row in rows:
         a, b = wording.shown(row.a), wording.shown(row.b)
         if row.verdict == "not shown":
@@ -83,5 +85,5 @@ def _verdicts(rows: Sequence[Verdict]) -> str:
             better, worse = (a, b) if row.verdict == "better" else (b, a)
             parts.append(f"{better} is better than {worse}")
     if unknown:
-        parts.append(f"no difference was shown between {wording.listed(unknown, last='or between')}")
+        parts.append(f"no difference was shown between {wording.listed(unknown, last='or')}")
     return "; ".join(parts)

@@ -53,8 +53,8 @@ def trust_report(
         n_robustness, n_explained: test inputs that are perturbed, and that are explained.
         num_samples: of each LIME explanation.
         explain: explain(predict_proba, input, seed) -> Explanation, an explainer of your own.
-        sigmas, sigma: noise on pictures (a pixel spans [0, 1]) or rows (in deviations of a column); models are
-            judged at sigma. severity: the share of the words of a text that get a slip.
+        sigmas, sigma: noise on pictures (a pixel spans [0, 1]) or rows (in deviations of a column); models
+            are judged at sigma. severity: the share of the words of a text that get a slip.
         threshold: the share of changed answers that is still called robust.
         by: {name: (n,) group names} of the test split; by default its metadata that are strings.
         alpha: how often a conformal set may miss.
@@ -80,7 +80,9 @@ def trust_report(
     by = {name: np.asarray(values)[rows] for name, values in _by(task, by).items()}
     train = task.train.take(_rows(len(task.train), n_train, rng))
     shifts = {
-        name: split.take(_rows(len(split), n_shift, rng)) for name, split in task.shifts.items() if len(split) > 1
+        name: split.take(_rows(len(split), n_shift, rng))
+        for name, split in task.shifts.items()
+        if len(split) > 1
     }
     few = test.take(_rows(len(test), n_robustness, rng))
     fit = on_explanations.usable(test, task.kind)
@@ -133,7 +135,8 @@ def trust_report(
         answers,
         task=task.name,
         question=task.question,
-        facts=facts(answers) | {"inputs perturbed": f"{len(few):,}", "inputs explained": f"{len(explained):,}"},
+        facts=facts(answers)
+        | {"inputs perturbed": f"{len(few):,}", "inputs explained": f"{len(explained):,}"},
         seed=seed,
     )
 
@@ -192,9 +195,7 @@ def _by(task: Task, by: Mapping[str, ArrayLike] | None) -> Mapping[str, ArrayLik
 def _answers(
     asked: Mapping[str, Counted], split: Split, classes: tuple[str, ...], batch_size: int
 ) -> Answers:
-    return {
-        name: (_predicted(counted, split, classes, batch_size),) for name, counted in asked.items()
-    }
+    return {name: (_predicted(counted, split, classes, batch_size),) for name, counted in asked.items()}
 
 
 def _predicted(counted: Counted, split: Split, classes: tuple[str, ...], batch_size: int) -> Predictions:

@@ -99,7 +99,8 @@ def _groups(model: str, by_group: Mapping[str, accuracy.ByGroup]) -> tuple[Findi
                 f"Where {wording.shown(name)} is {wording.shown(group)}, {wording.shown(model)} is right in "
                 f"{wording.number(estimate.value, percent=True)} of {estimate.n:,} samples "
                 f"({100 * estimate.low:.1f} to {100 * estimate.high:.1f} %; the intervals of all "
-                f"{len(result.groups)} groups hold together in {result.level:.0%} of data sets).{worst}"
+                f"{len(result.groups)} groups hold together in {wording.level(result.level)} of data sets)."
+                f"{worst}"
             )
             label = f"accuracy where {wording.shown(name)} is {wording.shown(group)}"
             found.append(Finding(("by", name, group), label, estimate, sentence, percent=True))
@@ -121,9 +122,7 @@ def _churn(test: Answers, groups) -> tuple[str, ...]:
     notes = []
     for model, each in test.items():
         if len(each) > 1:
-            apart = [
-                accuracy.churn(a.probs, b.probs, groups=groups).value for a, b in combinations(each, 2)
-            ]
+            apart = [accuracy.churn(a.probs, b.probs, groups=groups).value for a, b in combinations(each, 2)]
             notes.append(
                 f"Trained anew with nothing changed but the seed, {wording.shown(model)} gives other answers "
                 f"to {wording.number(sum(apart) / len(apart), percent=True)} of samples, on average over "

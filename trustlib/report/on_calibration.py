@@ -41,11 +41,11 @@ def section(
     findings, results, missing = {}, {}, []
     for model, each in test.items():
         if len(each) > 1:
-            findings[model] = _over_seeds(model, each, groups, seed)
+            findings[model] = _over_seeds(each, groups, seed)
             continue
         found = calibration.evaluate(each[0].probs, each[0].labels, groups=groups, seed=seed)
         results[model] = {"calibration": found}
-        rows = [*_probabilities(model, found), *_abstaining(each[0], groups, seed)]
+        rows = [*_probabilities(found), *_abstaining(each[0], groups, seed)]
         if calibration_split is not None:
             (split,) = calibration_split[model]
             rows += _sets(model, each[0], split, groups, alpha)
@@ -72,7 +72,7 @@ def section(
     )
 
 
-def _over_seeds(model: str, each: tuple[Predictions, ...], groups, seed: int) -> tuple[Finding, ...]:
+def _over_seeds(each: tuple[Predictions, ...], groups, seed: int) -> tuple[Finding, ...]:
     found = []
     for path, label, loss in (
         ("brier", "Brier score", scores.brier_losses),
@@ -80,14 +80,13 @@ def _over_seeds(model: str, each: tuple[Predictions, ...], groups, seed: int) ->
     ):
         estimate = mean(losses(each, loss), groups, seed)
         sentence = (
-            f"The {label} of {wording.shown(model)}, trained {len(each)} times, is "
-            f"{wording.estimate(estimate)}; less is better."
+            f"Its {label}, over {len(each)} trainings, is {wording.estimate(estimate)}; less is better."
         )
         found.append(Finding((path,), label, estimate, sentence))
     return tuple(found)
 
 
-def _probabilities(model: str, found: calibration.Calibration) -> tuple[Finding, ...]:
+def _probabilities(found: calibration.Calibration) -> tuple[Finding, ...]:
     chance = found.ece_if_calibrated
     miss = "no miscalibration is shown" if found.ce2.low <= 0 else "it is miscalibrated"
     return (
@@ -95,19 +94,22 @@ def _probabilities(model: str, found: calibration.Calibration) -> tuple[Finding,
             ("brier",),
             "Brier score",
             found.brier,
-            f"The Brier score of {wording.shown(model)} is {wording.estimate(found.brier)}; 0 is perfect, and "
-            "less is better.",
+            f"Its Brier score is {wording.estimate(found.brier)}, where 0 is perfect.",
         ),
         Finding(
-            ("nll",), "NLL, nats", found.nll, f"Its NLL is {wording.estimate(found.nll)} nats; less is better."
+            ("nll",),
+            "NLL, nats",
+            found.nll,
+            f"Its NLL is {wording.estimate(found.nll)} nats; less is better.",
         ),
         Finding(
             ("calibration_error",),
             "squared calibration error, debiased",
             found.ce2,
             f"Its debiased squared calibration error is {found.ce2.value:.4f} "
-            f"({found.ce2.low:.4f} to {found.ce2.high:.4f}): {miss}. Plain ECE is {found.ece:.3f}; chance "
-            f"alone would give a calibrated model {chance.value:.3f} ({chance.low:.3f} to {chance.high:.3f}).",
+            f"({found.ce2.low:.4f} to {found.ce2.high:.4f}): {miss}. Plain ECE is {found.ece:.3f}; "
+            f"chance alone would give a calibrated model {chance.value:.3f} "
+            f"({chance.low:.3f} to {chance.high:.3f}).",
         ),
     )
 
@@ -138,12 +140,13 @@ def _sets(model: str, test: Predictions, split: Predictions, groups, alpha: floa
     return (
         Finding(
             ("conformal_coverage",),
-            f"coverage of {1 - alpha:.0%} conformal sets",
+            f"coverage of {wording.level(1 - alpha)} conformal sets",
             covered,
             f"Sets learned from {rule.n:,} calibration samples hold the right class in "
-            f"{wording.estimate(covered, percent=True)} of cases; {1 - alpha:.0%} was promised, and the value "
-            f"lies {kept} the band that chance allows ({100 * band.low:.1f} to {100 * band.high:.1f} %). A set "
-            f"holds {size:.2f} of {test.probs.shape[1]} classes on average.",
+            f"{wording.estimate(covered, percent=True)} of cases; {wording.level(1 - alpha)} was promised, "
+            f"and the value lies {kept} the band that chance allows "
+            f"({100 * band.low:.1f} to {100 * band.high:.1f} %). A set holds {size:.2f} of "
+            f"{test.probs.shape[1]} classes on average.",
             percent=True,
         ),
     )

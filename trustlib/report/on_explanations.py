@@ -1,4 +1,4 @@
-"""Two axes of explanations: are they true of the model, and do they stay when nothing changes but the seed?"""
+"""Two axes of explanations: are they true of the model, and do they stay under another seed?"""
 
 from __future__ import annotations
 
@@ -89,7 +89,9 @@ def sections(
             shown = chosen.inputs[i]
             if task.kind == "image":
                 shown = to_uint8(at_size(shown, predict_proba.size, at=i))
-            found = faithfulness.stability(explainer, predict_proba, shown, seeds=SEEDS, n_draws=50, seed=seed)
+            found = faithfulness.stability(
+                explainer, predict_proba, shown, seeds=SEEDS, n_draws=50, seed=seed
+            )
             curve = faithfulness.deletion(
                 predict_proba,
                 found.of_seeds[0].input,
@@ -122,8 +124,8 @@ def _true(curves: Mapping[str, list[Curve]], groups, seed: int) -> Section:
                 ("deletion_gain",),
                 "deletion area, random order minus explanation",
                 gain,
-                f"When features of {len(each)} inputs are hidden as the explanations rank them, the answers of "
-                f"{name} fall {told}: the area is lower by {wording.estimate(gain)}.",
+                f"When features of {len(each)} inputs are hidden as the explanations rank them, the answers "
+                f"of {name} fall {told}: the area is lower by {wording.estimate(gain)}.",
             ),
             Finding(
                 ("deletion_area",),
@@ -144,7 +146,7 @@ def _true(curves: Mapping[str, list[Curve]], groups, seed: int) -> Section:
     )
     return Section(
         "faithfulness",
-        "Explanations: true?",
+        "Faithfulness of explanations",
         "Does the answer move with what the explanation says matters?",
         findings,
         TRUE_LIMITS,
@@ -179,7 +181,7 @@ def _stable(repeats: Mapping[str, list[Stability]], groups, seed: int) -> Sectio
     )
     return Section(
         "stability",
-        "Explanations: stable?",
+        "Stability of explanations",
         "Does the explanation stay when nothing changes but its seed?",
         findings,
         STABLE_LIMITS,

@@ -24,10 +24,13 @@ SHIFT_LIMITS = (
 
 def gap_section(test: Answers, train: Answers | None, *, train_is_sample: bool, seed: int = 0) -> Section:
     """How much worse is it on what it has not seen?"""
-    title, question = "Generalization", "How much worse is it on what it has not seen than on its training data?"
+    title, question = (
+        "Generalization",
+        "How much worse is it on what it has not seen than on its training data?",
+    )
     if train is None:
         missing = (
-            "The gap to the training data was not measured: that needs the models' answers to it (train=...).",
+            "The gap to the training data was not measured: that needs their answers to it (train=...).",
         )
         return Section("generalization", title, question, {}, GAP_LIMITS, missing=missing)
     findings, results, values = {}, {}, {}
@@ -197,8 +200,8 @@ def _elsewhere(model: str, place: str, found: generalization.Shift, alpha: float
                 ("shift", place, "conformal_coverage"),
                 f"coverage of conformal sets in {name}",
                 coverage,
-                f"Conformal sets that promise {1 - alpha:.0%} at home hold the right class there in "
-                f"{wording.estimate(coverage, percent=True)} of cases.",
+                f"Conformal sets that promise {wording.level(1 - alpha)} at home hold the right class there "
+                f"in {wording.estimate(coverage, percent=True)} of cases.",
                 percent=True,
             )
         )

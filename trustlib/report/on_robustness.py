@@ -21,7 +21,7 @@ from trustlib.tasks.task import Split, Task
 TITLE, QUESTION = "Robustness", "How often does a small change, chosen beforehand, change its answer?"
 LIMITS = (
     "What counts is whether the answer changes, not whether it is right: a model that always says the same "
-    "is never moved. Only these changes were tried, at random; a change that is looked for can be far smaller."
+    "is never moved. Only these changes were tried, at random; one that is looked for can be far smaller."
 )
 SLIPS = (
     text_perturbations.keyboard_typos,
@@ -58,9 +58,7 @@ def section(
     findings, results, values, drawn = {}, {}, {}, {}
     for model, predict_proba in asked.items():
         if task.kind == "text":
-            found, flips, rows = _texts(
-                model, predict_proba, chosen, severity, threshold, groups, seed
-            )
+            found, flips, rows = _texts(model, predict_proba, chosen, severity, threshold, groups, seed)
         else:
             found, flips, rows = _noise(
                 model, predict_proba, task, chosen, sigmas, sigma, threshold, groups, seed
@@ -69,7 +67,7 @@ def section(
         for finding in rows:
             drawn[f"{wording.drawn(model)}, {_level(finding)}"] = finding.estimate
     measure = (
-        f"answers changed by slips in {severity:.0%} of the words"
+        f"answers changed by slips in {wording.level(severity)} of the words"
         if task.kind == "text"
         else f"answers changed by noise of sigma {sigma:g}"
     )
@@ -142,7 +140,7 @@ def _texts(
     codes = repeats.codes(groups, len(chosen))
     flips = found.flipped[..., 0]  # (n, draws, perturbations)
     everything = repeats.share(flips, codes)
-    words = f"A slip in {severity:.0%} of the words (at least one)"
+    words = f"A slip in {wording.level(severity)} of the words (at least one)"
     rows = [
         _finding(
             model,
@@ -175,7 +173,7 @@ def _finding(
 ) -> Finding:
     sentence = (
         f"{words} changes {wording.estimate(rate, percent=True)} of the answers of {wording.shown(model)}. "
-        f"Held against {threshold:.0%}, which was set beforehand: {judged}."
+        f"Held against {wording.level(threshold)}, which was set beforehand: {judged}."
     )
     return Finding(path, f"answers changed, {label}", rate, sentence, percent=True)
 

@@ -5,6 +5,7 @@ are PNG pictures with alternative text, on white ground in dark mode too.
 """
 
 import base64
+import re
 from functools import cache
 
 import jinja2
@@ -43,12 +44,22 @@ def _picture(figure: Figure) -> dict[str, str]:
     return {"source": f"data:image/png;base64,{source}", "alt": " ".join(figure.alt.split())}
 
 
+def told(sentence: str) -> str:
+    """A sentence whose numbers stay with their percent signs at the end of a line.
+
+    >>> told("95 % of 3")
+    '95\xa0% of 3'
+    """
+    return re.sub(r"(?<=\d) %", "\N{NO-BREAK SPACE}%", sentence)
+
+
 @cache
 def _template() -> jinja2.Template:
     environment = jinja2.Environment(
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     environment.filters["shown"] = wording.shown
+    environment.filters["told"] = told
     return environment.from_string(PAGE)
 
 
@@ -83,7 +94,7 @@ PAGE = """<!doctype html>
 <section id="summary" aria-labelledby="summary-title">
 <h2 id="summary-title">Summary</h2>
 {% for sentence in report.summary %}
-<p>{{ sentence }}</p>
+<p>{{ sentence | told }}</p>
 {% endfor %}
 </section>
 {% for section in sections %}
@@ -111,20 +122,22 @@ PAGE = """<!doctype html>
 <summary>What this says of {{ model | shown }}</summary>{% endif %}
 <ul>
 {% for finding in section.about.findings[model] %}
-<li>{{ finding.sentence }}</li>
+<li>{{ finding.sentence | told }}</li>
 {% endfor %}
 </ul>
 {% if report.models | length > 1 %}</details>{% endif %}
 {% endfor %}
 {% for figure in section.figures %}
-<figure><img src="{{ figure.source }}" alt="{{ figure.alt }}"></figure>
+<figure class="wide" tabindex="0" role="region"
+ aria-label="{{ section.about.title }}: figure {{ loop.index }}">
+<img src="{{ figure.source }}" alt="{{ figure.alt }}"></figure>
 {% endfor %}
 {% for verdict in section.verdicts %}
 <p class="verdict"><strong><span aria-hidden="true">{{ marks[verdict.verdict] }}</span>
-{{ verdict.verdict }}</strong> {{ verdict.sentence }}</p>
+{{ verdict.verdict }}</strong> {{ verdict.sentence | told }}</p>
 {% endfor %}
 {% for note in section.about.notes %}
-<p>{{ note }}</p>
+<p>{{ note | told }}</p>
 {% endfor %}
 {% for sentence in section.about.missing %}
 <p class="missing">{{ sentence }}</p>
@@ -150,7 +163,7 @@ was declared beforehand. p-values are adjusted by Holm's procedure, so that a re
 better holds a false verdict with chance 5 % at most; intervals are not adjusted.</p>
 {% endif %}
 <dl>
-<dt>classes</dt><dd>{% for name in report.classes %}{{ name | shown }}{{ ", " if not loop.last }}{% endfor %}</dd>
+<dt>classes</dt><dd>{{ report.classes | map("shown") | join(", ") }}</dd>
 {% for name, value in report.facts.items() %}
 <dt>{{ name }}</dt><dd>{{ value }}</dd>
 {% endfor %}

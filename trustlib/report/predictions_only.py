@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -18,8 +17,8 @@ from trustlib.report.result import Section, TrustReport
 Given = Mapping[str, Predictions | Sequence[Predictions]]
 NEEDS_A_MODEL = (
     ("robustness", "Robustness", "How little must change before its answer does?"),
-    ("faithfulness", "Explanations: true?", "Does the answer move with what is said to matter?"),
-    ("stability", "Explanations: stable?", "Does the explanation stay under another seed?"),
+    ("faithfulness", "Faithfulness of explanations", "Does the answer move with what is said to matter?"),
+    ("stability", "Stability of explanations", "Does the explanation stay under another seed?"),
 )
 
 

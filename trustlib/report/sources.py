@@ -1,12 +1,12 @@
 """Where the command `trustlib report` takes its task and its models from: a word each, none of them code.
 
-    task      cells, cells:blocks, reviews, iris, breast-cancer, digits, a folder of class folders with
-              pictures, a .csv or .tsv file of texts
-    model     cells:ARM, reviews:ARM     the course's own, such as cells:last_block
-              a folder                   a classifier saved by trustlib, or a Hugging Face network for texts
-              a .safetensors file        weights of a torchvision network, with its architecture
-              module:function            called without arguments, returns a predict_proba or a classifier
-              another name               a network for texts on the Hugging Face hub
+task      cells, cells:blocks, reviews, iris, breast-cancer, digits, a folder of class folders with
+          pictures, a .csv or .tsv file of texts
+model     cells:ARM, reviews:ARM     the course's own, such as cells:last_block
+          a folder                   a classifier saved by trustlib, or a Hugging Face network for texts
+          a .safetensors file        weights of a torchvision network, with its architecture
+          module:function            called without arguments, returns a predict_proba or a classifier
+          another name               a network for texts on the Hugging Face hub
 """
 
 from __future__ import annotations

@@ -28,7 +28,7 @@ td { white-space: nowrap; font-variant-numeric: tabular-nums }
 details { border: 1px solid var(--line); border-radius: 6px; padding: .5rem .8rem; margin: .7rem 0 }
 summary { cursor: pointer }
 figure { margin: 1rem 0; background: #fff; width: fit-content; max-width: 100% }
-img { display: block; max-width: 100%; height: auto }
+img { display: block; max-width: max(100%, 32rem); height: auto }
 .verdict { border-left: 4px solid var(--link); padding-left: .8rem }
 .verdict strong { display: inline-block; border: 1px solid var(--line); border-radius: 6px;
   background: var(--box); padding: 0 .5rem; margin-right: .3rem; font-size: .9rem }
@@ -42,6 +42,7 @@ dd { margin: 0 }
   figure, .verdict, tr { break-inside: avoid }
   h2 { break-after: avoid }
   .wide { overflow: visible }
+  img { max-width: 100% }
   td { white-space: normal }
   details::details-content { content-visibility: visible; display: block }
 }

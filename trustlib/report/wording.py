@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from trustlib.estimates import Estimate
 
 LONGEST = 60  # characters of a name
-MARKDOWN = re.compile(r"([\\`*_{}\[\]<>()#+\-.!|~&$^=:@])")
+# What is markup anywhere, at the start of a line (lists, headings), or turns a bare address into a link.
+MARKUP = re.compile(r"([\\`*_{}\[\]<>#|~&$@])|^([-+=])|(?<=:)(//)|(?<=www)(\.)", re.IGNORECASE)
 
 
 def shown(name: object, *, longest: int = LONGEST) -> str:
@@ -40,7 +41,8 @@ def markdown(text: str) -> str:
     >>> markdown("a_b")
     'a\\\\_b'
     """
-    return MARKDOWN.sub(r"\\\1", " ".join(text.split()))
+    line = MARKUP.sub(lambda found: "\\" + found[0], " ".join(text.split()))
+    return re.sub(r"^(\d+)([.)])", r"\1\\\2", line)
 
 
 def number(value: float, *, percent: bool = False, sign: bool = False) -> str:
@@ -53,6 +55,15 @@ def number(value: float, *, percent: bool = False, sign: bool = False) -> str:
     return f"{100 * value:{plus}.1f} %" if percent else f"{value:{plus}.3f}"
 
 
+def level(share: float) -> str:
+    """A round share, such as a level.
+
+    >>> level(0.9)
+    '90 %'
+    """
+    return f"{100 * share:.3g} %"
+
+
 def interval(estimate: Estimate, *, percent: bool = False) -> str:
     """The limits of an estimate, for brackets.
 
@@ -61,8 +72,7 @@ def interval(estimate: Estimate, *, percent: bool = False) -> str:
     """
     low, high = (100 * limit if percent else limit for limit in (estimate.low, estimate.high))
     ends = f"{low:.1f} to {high:.1f} %" if percent else f"{low:.3f} to {high:.3f}"
-    level = f"{100 * estimate.level:.3g} %"
-    return f"{level} interval {ends}"
+    return f"{level(estimate.level)} interval {ends}"
 
 
 def estimate(found: Estimate, *, percent: bool = False) -> str:
