@@ -9,20 +9,23 @@ split takes the place of the test split, which is opened for the page only.
 
 import argparse
 import dataclasses
+import hashlib
 import json
 from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
+import torch
 
-from trustlib import accuracy, atomic, estimates, explain, faithfulness, tasks
+from trustlib import accuracy, atomic, estimates, explain, faithfulness, parts, tasks
 from trustlib.classifiers import ImageClassifier, TextClassifier
 from trustlib.course import models, profiles
 from trustlib.tasks import shortcuts
 
 ROOT = Path(__file__).parents[1]
 OUT = ROOT / "data" / "measured" / "shortcuts.md"
-TARGET, N, ARMS = 1, 30, {"cells": "last_block", "reviews": "all"}
+TARGET, N, ARMS = 1, 30, {"cells": "head", "reviews": "all"}
+SAMPLES = 250
 KINDS = {"cells": ImageClassifier, "reviews": TextClassifier}
 VARIANTS, METHODS = ("planted", "never", "repaired"), ("lime", "shap")
 TOLD = {"planted": "shortcut planted", "never": "never saw the mark", "repaired": "repaired"}
@@ -37,8 +40,9 @@ with the mark on both classes alike (*repaired*); same recipe of the profile {pr
 is that on the test split as it is, with the mark as in training, and with the mark on every sample.
 
 Then {n} test samples of the other class whose answer the mark turns are explained by LIME and SHAP with their
-defaults. *First* counts how often the mark's own segment or word has the largest value of all; *at random* is
-what the same values, permuted, would get. *Rank* is the mark's place, 1 is first.
+default features, from {samples} model calls each. *First* counts how often the mark's own segment or word has
+the largest value of all; *at random* is what the same values, permuted, would get. *Rank* is the mark's
+place, 1 is first.
 """
 FOOT = "\nMade by `python tests/measure_shortcuts.py --write`.\n"
 
@@ -116,38 +120,70 @@ def flipped(case, arm, folder, trying):
     return np.flatnonzero(flips)[:N], int(flips.sum()), int((split.labels != TARGET).sum())
 
 
-def explained(case, method, classifier, marked, i):
-    """How the explanation of one marked sample points at the mark; `classifier()` is loaded when needed."""
-    asked = getattr(explain, f"{method}_{'image' if case == 'cells' else 'text'}")
-    made = asked(classifier().predict_proba, marked.inputs[i], target=TARGET)
+def askers(case, arm, folder):
+    """`predict_proba` of each variant; where only heads differ, the frozen body is asked once for all."""
+    classifiers = {variant: model(case, variant, arm, folder) for variant in VARIANTS}
+    if case == "reviews" or arm != "head":
+        return {variant: classifier.predict_proba for variant, classifier in classifiers.items()}, dict()
+    heads = {variant: parts.head(classifier.model)[1] for variant, classifier in classifiers.items()}
+    first, kept, seen = classifiers[VARIANTS[0]], {}, []
+    for name, weight in first.model.state_dict().items():
+        others = [classifier.model.state_dict()[name] for classifier in classifiers.values()]
+        assert name.startswith("fc.") or all(torch.equal(weight, other) for other in others), name
+    heads[VARIANTS[0]].register_forward_pre_hook(lambda _, given: seen.append(given[0]))
+
+    def features(pictures):
+        key = hashlib.sha256(np.ascontiguousarray(pictures)).digest()
+        if key not in kept:
+            seen.clear()
+            first.logits(pictures)
+            kept[key] = torch.cat(seen)
+        return kept[key]
+
+    def asker(variant):
+        head = heads[variant]
+
+        def predict_proba(pictures):
+            with torch.inference_mode():
+                logits = torch.nn.functional.linear(features(pictures), head.weight, head.bias)
+                return logits.double().softmax(1).numpy()
+
+        return predict_proba
+
+    return {variant: asker(variant) for variant in VARIANTS}, kept
+
+
+def explained(case, asked, marked, i):
+    """How the explanations of one marked sample point at the mark: by method, by variant."""
+    (predict_probas, kept), found = asked(), {}
     truth = shortcuts.stamp_mask(marked, i) if case == "cells" else marked.metadata["span"][i]
-    found = faithfulness.pointing(made, truth)
-    return {
-        "id": str(marked.ids[i]),
-        "features": len(made.values),
-        "prediction": made.prediction,
-        "n_calls": made.n_calls,
-        "values": made.values.tolist(),
-        "true": found.true.tolist(),
-        **{f"{name}": getattr(found, name).score for name in ("hit", "rank", "mass")},
-        **{f"random {name}": float(getattr(found, name).controls.mean()) for name in ("hit", "rank", "mass")},
-    }
-
-
-def pointings(case, variant, method, arm, folder, trying):
-    """`explained` for each of the N samples: a list of dictionaries."""
-    marked = task(case, "planted", trying).shifts[shortcuts.MARKED]
-    kept = folder / f"{case}-{variant}-{arm}{'-try' * trying}-{method}"
-
-    @cache
-    def classifier():
-        return model(case, variant, arm, folder)
-
-    found = []
-    for i in flipped(case, arm, folder, trying)[0]:
-        make = partial(explained, case, method, classifier, marked, i)
-        found.append(piece(kept / f"{i}.json", make))
+    for method in METHODS:
+        explainer = getattr(explain, f"{method}_{'image' if case == 'cells' else 'text'}")
+        found[method] = {}
+        for variant, predict_proba in predict_probas.items():
+            made = explainer(predict_proba, marked.inputs[i], target=TARGET, num_samples=SAMPLES)
+            measured = faithfulness.pointing(made, truth)
+            scores = {name: getattr(measured, name) for name in ("hit", "rank", "mass")}
+            found[method][variant] = {
+                "features": len(made.values),
+                "prediction": made.prediction,
+                "values": made.values.tolist(),
+                "true": measured.true.tolist(),
+                **{name: score.score for name, score in scores.items()},
+                **{f"random {name}": float(score.controls.mean()) for name, score in scores.items()},
+            }
+        kept.clear()
     return found
+
+
+@cache
+def pointings(case, arm, folder, trying):
+    """`explained` for each of the N samples."""
+    marked = task(case, "planted", trying).shifts[shortcuts.MARKED]
+    kept = folder / f"{case}-{arm}{'-try' * trying}-explained"
+    asked = cache(partial(askers, case, arm, folder))
+    chosen = flipped(case, arm, folder, trying)[0].tolist()
+    return [piece(kept / f"{i}.json", partial(explained, case, asked, marked, i)) for i in chosen]
 
 
 def accuracies(case, arm, folder, trying):
@@ -168,7 +204,7 @@ def found(case, arm, folder, trying):
     yield "|---" * 6 + "|"
     for method in METHODS:
         for variant in VARIANTS:
-            rows = pointings(case, variant, method, arm, folder, trying)
+            rows = [each[method][variant] for each in pointings(case, arm, folder, trying)]
             hits, ranks, random_hits, random_ranks, features = (
                 np.array([row[name] for row in rows])
                 for name in ("hit", "rank", "random hit", "random rank", "features")
@@ -185,7 +221,7 @@ def after_repair(case, arm, folder, trying):
     """Lines of Markdown: the rank of the mark for the repaired model less that for one that never saw it."""
     for method in METHODS:
         repaired, never = (
-            [row["rank"] for row in pointings(case, variant, method, arm, folder, trying)]
+            [each[method][variant]["rank"] for each in pointings(case, arm, folder, trying)]
             for variant in ("repaired", "never")
         )
         apart = estimates.paired_difference(np.mean, np.array(repaired), np.array(never))
@@ -197,7 +233,7 @@ def after_repair(case, arm, folder, trying):
 
 
 def page(cases, arms, folder, trying):
-    yield PAGE.format(n=N, profile=profiles.current().name)
+    yield PAGE.format(n=N, profile=profiles.current().name, samples=SAMPLES)
     for case in cases:
         arm = arms[case]
         chosen, n_flipped, n_other = flipped(case, arm, folder, trying)
