@@ -17,7 +17,7 @@ def small_cnn(n_classes: int = 10, *, seed: int = 0) -> nn.Sequential:
         n_classes: logits; at least 2.
         seed: of every weight.
     Returns: a network that takes (n, 3, 28, 28) and gives (n, n_classes); 106,922 weights for ten classes.
-        Its `[-1]` is the head, and `[-3:]` the last block.
+        Its `[-1]` is the head.
     Raises: ValueError.
     Source: the shape is that of LeCun et al. (1998), with today's rectifiers.
     """
