@@ -22,6 +22,7 @@ from trustlib.tasks.task import Split, Task
 Explain = Callable[[Callable[[Any], Any], Any, int], explain.Explanation]
 SEEDS = (0, 1, 2)
 STEPS, N_ORDERS = 10, 10
+ROUNDING = 1e-9  # a change of a probability that is none
 TRUE_LIMITS = (
     "A small area says that the explainer names features whose loss moves the answer; how far it can fall "
     "depends on the model too, for a surer model has farther to fall. A good score does not make an "
@@ -159,7 +160,7 @@ def _true(curves: Mapping[str, list[Curve]], groups, seed: int) -> Section:
 def _stable(repeats: Mapping[str, list[Stability]], groups, seed: int) -> Section:
     findings, values, drawn = {}, {}, {}
     for model, each in repeats.items():
-        scores = np.array([found.over_seeds.spearman.score for found in each])
+        scores = np.array([_agreement(found) for found in each])
         known = ~np.isnan(scores)
         values[model] = scores
         agreement = _mean(scores[known], None if groups is None else np.asarray(groups)[known], seed)
@@ -189,6 +190,12 @@ def _stable(repeats: Mapping[str, list[Stability]], groups, seed: int) -> Sectio
         figures=(Figure(f"{alt}.", partial(_bars, drawn)),),
         results={model: {"stability": each} for model, each in repeats.items()},
     )
+
+
+def _agreement(found: Stability) -> float:
+    """Rank agreement over seeds; NaN where attributions are nothing but rounding, which ranks nothing."""
+    sizes = [np.abs(explanation.values).max() for explanation in found.of_seeds]
+    return float("nan") if min(sizes) < ROUNDING else found.over_seeds.spearman.score
 
 
 def _mean(scores: NDArray[np.float64], groups, seed: int) -> Estimate:

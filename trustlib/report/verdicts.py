@@ -117,7 +117,7 @@ def _sentence(decision: Decision, difference: Estimate, least: float | None, n_t
         )
     size = wording.points(difference) if primary.percent else wording.estimate(difference)
     tests = "" if n_tests == 1 else f" after Holm over {n_tests} tests"
-    evidence = f"a difference of {size}, p {wording.p_value(decision.adjusted)}{tests}"
+    evidence = f"measured {size}, p {wording.p_value(decision.adjusted)}{tests}"
     if decision.verdict != "not shown":
         return f"{who} {first} is {decision.verdict} than {second} by {primary.measure}: {evidence}."
     start = f"{who} no difference in {primary.measure} between {first} and {second} was shown: {evidence}."

@@ -42,7 +42,7 @@ def markdown(text: str) -> str:
     'a\\\\_b'
     """
     line = MARKUP.sub(lambda found: "\\" + found[0], " ".join(text.split()))
-    return re.sub(r"^(\d+)([.)])", r"\1\\\2", line)
+    return re.sub(r"^(\d+)([.)])(?=\s|$)", r"\1\\\2", line)
 
 
 def number(value: float, *, percent: bool = False, sign: bool = False) -> str:
