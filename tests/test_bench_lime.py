@@ -1,5 +1,7 @@
 """LIME, ours beside the package's: seconds for the same explanation, and over the model's own."""
 
+import time
+
 import numpy as np
 import pytest
 from bench_rows import in_turn, record_seconds
@@ -13,18 +15,31 @@ BATCH = 64
 
 
 class Recorder:
-    """Answers as the model does, and keeps the batches that it was asked."""
+    """Answers as the model does, keeps the batches that it was asked, and the seconds that it took."""
 
     def __init__(self, predict_proba):
-        self.predict_proba, self.batches = predict_proba, []
+        self.predict_proba, self.batches, self.seconds = predict_proba, [], 0.0
 
     def __call__(self, inputs):
         self.batches.append(inputs)
-        return self.predict_proba(inputs)
+        start = time.perf_counter()
+        answers = self.predict_proba(inputs)
+        self.seconds += time.perf_counter() - start
+        return answers
 
     @property
     def n_calls(self):
         return sum(map(len, self.batches))
+
+
+def share_outside(ours, predict_proba):
+    """Seconds of an explanation that are not the model's, over those that are: no busy machine blurs it."""
+    shares = []
+    for _ in range(3):
+        model, start = Recorder(predict_proba), time.perf_counter()
+        ours(model)
+        shares.append((time.perf_counter() - start) / model.seconds - 1)
+    return np.median(shares)
 
 
 def in_three(ours, lime, bare, *, repeats):
@@ -41,7 +56,7 @@ def test_pictures_cost_little_more_than_the_models_own_passes():
     classifier, _ = models.cell_inspector("last_block")
     side, task = classifier.size, tasks.solar_cells()
     picture = np.asarray(Image.fromarray(np.asarray(task.validation.inputs[6])).resize((side, side)))
-    segments, n = masking.slic(picture), 192
+    segments, n = masking.slic(picture), 128
 
     def ours(predict_proba=classifier.predict_proba):
         return explain.lime_image(
@@ -71,12 +86,12 @@ def test_pictures_cost_little_more_than_the_models_own_passes():
     record_seconds(
         "LIME on pictures: seconds, ours / lime", *beside_lime, held_equal=same, packages=("lime",)
     )
-    row = record_seconds(
+    record_seconds(
         "LIME on pictures: seconds, ours / bare forward passes",
         *beside_bare,
         held_equal=f"{same}; bare: the same masked pictures, made beforehand, in the same batches",
     )
-    assert row["ratio"] <= 1.05
+    assert share_outside(ours, classifier.predict_proba) <= 0.05
 
 
 def test_texts_cost_little_more_than_the_models_own_passes():
@@ -109,12 +124,12 @@ def test_texts_cost_little_more_than_the_models_own_passes():
         ours, lime, lambda: [classifier.predict_proba(batch) for batch in seen.batches], repeats=4
     )
     record_seconds("LIME on texts: seconds, ours / lime", *beside_lime, held_equal=same, packages=("lime",))
-    row = record_seconds(
+    record_seconds(
         "LIME on texts: seconds, ours / bare forward passes",
         *beside_bare,
         held_equal=f"{same}; bare: the same shortened texts, made beforehand, in the same batches",
     )
-    assert row["ratio"] <= 1.05
+    assert share_outside(ours, classifier.predict_proba) <= 0.05
 
 
 def test_a_trivial_model_is_explained_five_times_as_fast_as_by_lime():
