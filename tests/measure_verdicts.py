@@ -29,7 +29,7 @@ from trustlib.report.verdicts import ALPHA, decide
 Z, TRUE, NOISE, CORRELATED, GROUP = 2.0, 1.2, 1.0, 0.3, 10
 N_TEST, N_TRAIN, N_SHIFT, N_FLIPS, N_EXPLAINED = 656, 1500, 500, 100, 12
 N_REPORTS, N_TOLD, FAMILY = 1000, 200, 12
-GAP, DISCORDANT = 0.05, 0.10
+GAP, DISCORDANT, SELDOM = 0.05, 0.10, 0.08
 PROMISED_FALSE, PROMISED_FOUND = 6.5, 80.0
 OUT = Path(__file__).parents[1] / "data" / "measured" / "verdicts.md"
 
@@ -166,6 +166,16 @@ def shifted(n, deviation, difference, rng):
     return difference + deviation * rng.normal(size=n), np.zeros(n)
 
 
+def seldom(difference, rng):
+    """Shares of two noisy answers that changed, 0, 1/2 or 1, seldom different between two models."""
+    size = rng.choice([0.5, 1.0], N_FLIPS)  # 3/4 on average
+    apart = max(SELDOM, difference / 0.75)
+    kind = rng.choice(
+        3, N_FLIPS, p=[1 - apart, (apart + difference / 0.75) / 2, (apart - difference / 0.75) / 2]
+    )
+    return np.where(kind == 1, size, 0), np.where(kind == 2, size, 0)
+
+
 def in_groups(groups, difference, rng):
     """Brier-like losses whose differences are correlated within groups."""
     return difference + 0.2 * normal(len(groups), groups, rng), np.zeros(len(groups))
@@ -192,6 +202,14 @@ def detectable_rows(n_reports=N_REPORTS):
             size,
             *told_and_found(draw, size, shares=False, n_reports=n_reports),
         )
+    size = np.mean(
+        [power.detectable_mean(np.subtract(*seldom(0.0, rng)), alpha=level) for rng in big.spawn(50)]
+    )
+    yield (
+        f"answers changed, {N_FLIPS} inputs, {SELDOM:.0%} of which differ",
+        size,
+        *told_and_found(seldom, size, shares=False, n_reports=n_reports),
+    )
     groups = np.arange(N_TEST) // GROUP
     sizes = [
         power.detectable_mean(in_groups(groups, 0, rng)[0], groups=groups, alpha=level)

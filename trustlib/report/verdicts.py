@@ -121,6 +121,8 @@ def _sentence(decision: Decision, difference: Estimate, least: float | None, n_t
     if decision.verdict != "not shown":
         return f"{who} {first} is {decision.verdict} than {second} by {primary.measure}: {evidence}."
     start = f"{who} no difference in {primary.measure} between {first} and {second} was shown: {evidence}."
+    if not pair.apart.any():
+        return f"{start} On none of these inputs do they differ, so what could have been found is not known."
     if least is None:
         return f"{start} So few inputs could not have shown any difference at this level."
     found = f"{100 * least:.1f} points" if primary.percent else f"{least:.3f}"
