@@ -1,6 +1,7 @@
 """A report that asks the models: what fits is measured on every axis, what does not is refused at once."""
 
 import json
+import re
 from dataclasses import replace
 
 import jsonschema
@@ -13,7 +14,7 @@ from sklearn.preprocessing import StandardScaler
 
 from trustlib import accuracy, calibration, errors, faithfulness, report, robustness, tasks
 from trustlib.explain.explanation import Explanation
-from trustlib.report import schema
+from trustlib.report import page, schema
 from trustlib.tasks.task import Split
 
 SMALL = {"n_robustness": 30, "n_explained": 4, "num_samples": 60}
@@ -245,3 +246,18 @@ def test_texts_of_fewer_than_three_words_are_not_explained(tmp_path):
     short = larger(tiny.text_task(), lambda labels, seed: ["good", "bad film"] * (len(labels) // 2))
     with pytest.raises(ValueError, match="at least 2 test inputs that can be explained, got 0"):
         report.trust_report({"tiny": tiny.text_classifier(tmp_path)}, short, **SMALL)
+
+
+def test_an_explained_text_is_shown_on_the_page_and_does_nothing():
+    evil = "a <script>document.title='owned'</script> good \u202efilm $\\frac{ \U0001f600"
+    task = larger(tiny.text_task(), lambda labels, seed: [f"{evil} {i}" for i in range(len(labels))])
+
+    def good(texts):
+        p = np.array([0.9 if "good" in text else 0.3 for text in texts])
+        return np.column_stack([1 - p, p])
+
+    text = page.html(report.trust_report({"<i>m</i>": good}, task, **SMALL))
+    assert "<script" not in text and "<i>" not in text
+    words = re.sub(r"<[^>]+>", "", text)
+    assert "a &lt;script&gt;document.title=&#x27;owned&#x27;&lt;/script&gt; good" in words
+    assert "for <bdi>positive</bdi>" in text

@@ -108,10 +108,32 @@ def sections(
             )
             repeats.setdefault(model, []).append(found)
             curves.setdefault(model, []).append(curve)
-    return _true(curves, groups, seed), _stable(repeats, groups, seed)
+    examples = tuple(_example(model, each[0].of_seeds[0], task.classes) for model, each in repeats.items())
+    return _true(curves, examples, groups, seed), _stable(repeats, groups, seed)
 
 
-def _true(curves: Mapping[str, list[Curve]], groups, seed: int) -> Section:
+def _example(model: str, explanation: explain.Explanation, classes: tuple[str, ...]) -> Figure:
+    """The explanation of the first input, which nobody chose."""
+    answer, name = wording.shown(classes[explanation.target]), wording.shown(model)
+    largest = np.argsort(-np.abs(explanation.values), kind="stable")[:5]
+    told = "; ".join(
+        f"{wording.shown(explanation.names[i], longest=30)} {explanation.values[i]:+.3f}" for i in largest
+    )
+    caption = f"{name}, the first input, not chosen: what speaks for {answer}, and what against it."
+    return Figure(
+        f"Explanation by {explanation.method} of {name} for {answer}; the largest values: {told}.",
+        partial(_drawn, explanation, classes),
+        caption,
+    )
+
+
+def _drawn(explanation: explain.Explanation, classes: tuple[str, ...]):
+    from trustlib import plots
+
+    return plots.explanation(explanation, classes=[wording.drawn(name) for name in classes])
+
+
+def _true(curves: Mapping[str, list[Curve]], examples: tuple[Figure, ...], groups, seed: int) -> Section:
     findings, values, across = {}, {}, {}
     for model, each in curves.items():
         found = faithfulness.across([curve.area for curve in each], groups=groups, seed=seed)
@@ -156,7 +178,7 @@ def _true(curves: Mapping[str, list[Curve]], groups, seed: int) -> Section:
         findings,
         TRUE_LIMITS,
         Primary("faithfulness", "deletion area below that of random orders", values, groups, True),
-        figures=(Figure(f"{alt}.", partial(_beside, across)),),
+        figures=(Figure(f"{alt}.", partial(_beside, across)), *examples),
         results={model: {"curves": each, "across": across[model]} for model, each in curves.items()},
     )
 

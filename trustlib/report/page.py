@@ -40,8 +40,11 @@ def html(report: TrustReport) -> str:
 def _picture(figure: Figure) -> dict[str, str]:
     from trustlib import plots
 
-    source = base64.b64encode(plots.png(figure.draw())).decode("ascii")
-    return {"source": f"data:image/png;base64,{source}", "alt": " ".join(figure.alt.split())}
+    drawn, about = figure.draw(), {"alt": " ".join(figure.alt.split()), "caption": figure.caption}
+    if hasattr(drawn, "_repr_html_"):
+        return about | {"html": drawn._repr_html_()}
+    source = base64.b64encode(plots.png(drawn)).decode("ascii")
+    return about | {"source": f"data:image/png;base64,{source}"}
 
 
 def told(sentence: str) -> str:
@@ -128,9 +131,15 @@ PAGE = """<!doctype html>
 {% if report.models | length > 1 %}</details>{% endif %}
 {% endfor %}
 {% for figure in section.figures %}
-<figure class="wide" tabindex="0" role="region"
+<figure class="wide{{ " text" if figure.html is defined }}" tabindex="0" role="region"
  aria-label="{{ section.about.title }}: figure {{ loop.index }}">
-<img src="{{ figure.source }}" alt="{{ figure.alt }}"></figure>
+{% if figure.html is defined %}
+{{ figure.html | safe }}
+{% else %}
+<img src="{{ figure.source }}" alt="{{ figure.alt }}">
+{% endif %}
+{% if figure.caption %}<figcaption>{{ figure.caption | told }}</figcaption>{% endif %}
+</figure>
 {% endfor %}
 {% for verdict in section.verdicts %}
 <p class="verdict"><strong><span aria-hidden="true">{{ marks[verdict.verdict] }}</span>

@@ -29,10 +29,15 @@ class Finding:
 
 @dataclass(frozen=True, eq=False)
 class Figure:
-    """`draw()` returns matplotlib Axes or a Figure; alt: what a person who cannot see it needs to know."""
+    """A picture, made when it is needed.
+
+    alt: what a person who cannot see it needs to know; draw: returns matplotlib Axes or a Figure, or what has
+    `_repr_html_` and escapes its own strings, such as an explained text; caption: a line below it.
+    """
 
     alt: str
     draw: Callable[[], Any]
+    caption: str = ""
 
 
 @dataclass(frozen=True, eq=False)

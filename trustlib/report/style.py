@@ -27,7 +27,10 @@ tbody th { font-weight: normal; min-width: 9rem }
 td { white-space: nowrap; font-variant-numeric: tabular-nums }
 details { border: 1px solid var(--line); border-radius: 6px; padding: .5rem .8rem; margin: .7rem 0 }
 summary { cursor: pointer }
+figcaption { color: #59636e; font-size: .9rem; padding: .2rem .4rem }
 figure { margin: 1rem 0; background: #fff; width: fit-content; max-width: 100% }
+figure.text { background: none }
+figure.text figcaption { color: var(--quiet); padding: 0 }
 img { display: block; max-width: max(100%, 32rem); height: auto }
 .verdict { border-left: 4px solid var(--link); padding-left: .8rem }
 .verdict strong { display: inline-block; border: 1px solid var(--line); border-radius: 6px;
