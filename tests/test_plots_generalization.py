@@ -1,6 +1,5 @@
 import numpy as np
 import pytest
-from matplotlib.ticker import FixedLocator
 
 from trustlib import plots
 from trustlib.estimates import Estimate
@@ -29,10 +28,13 @@ def test_plain_numbers_have_no_interval_and_two_curves_a_legend():
     assert len(styles) == 2  # nothing is told by colour alone
 
 
-def test_on_a_logarithmic_axis_every_size_has_its_mark():
-    ax = plots.curves([30, 1078], {"a": [1, 2]}, xlabel="samples", ylabel="loss", logarithmic=True)
-    assert ax.get_xscale() == "log" and isinstance(ax.xaxis.get_major_locator(), FixedLocator)
+@pytest.mark.parametrize("logarithmic", [False, True])
+def test_few_sizes_have_a_mark_each(logarithmic):
+    ax = plots.curves([30, 1078], {"a": [1, 2]}, xlabel="samples", ylabel="loss", logarithmic=logarithmic)
+    assert ax.get_xscale() == ("log" if logarithmic else "linear")
     assert [label.get_text() for label in ax.get_xticklabels()] == ["30", "1,078"]
+    many = plots.curves(range(1, 61), {"a": range(60)}, xlabel="epoch", ylabel="loss")
+    assert len(many.get_xticks()) < 15
 
 
 def test_curves_that_do_not_fit_are_refused():

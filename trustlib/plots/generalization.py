@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.ticker import FixedLocator, NullLocator, PercentFormatter
+from matplotlib.ticker import NullLocator, PercentFormatter
 from numpy.typing import ArrayLike
 
 from trustlib import checks
@@ -13,6 +13,7 @@ from trustlib.estimates import Estimate
 from trustlib.plots.figure import BLUE, GREEN, INK, ORANGE, PALE, STYLE, VERMILLION, axes
 
 LINES = ((BLUE, "-", "o"), (ORANGE, "--", "s"), (GREEN, "-.", "^"), (VERMILLION, ":", "D"))
+FEW = 15  # sizes that have a mark each
 
 
 @matplotlib.rc_context(STYLE)
@@ -33,7 +34,7 @@ def curves(
         curves: by name, m Estimates or numbers; at most four.
         xlabel, ylabel: what is on either axis, with its unit.
         title: a sentence that says what is seen.
-        logarithmic: whether equal steps to the right are equal factors, with a mark at each size.
+        logarithmic: whether equal steps to the right are equal factors.
         ax: where to draw.
     Raises: ValueError when a curve has another length, or without curves, or with more than four.
     """
@@ -47,16 +48,16 @@ def curves(
                 f"expected {len(sizes)} numbers in {name!r}, one a size, got {len(found)}; add the rest"
             )
         values = [float(number) for number in found]
-        every = 1 if len(sizes) <= 15 else len(sizes) // 10
+        every = 1 if len(sizes) <= FEW else len(sizes) // 10
         ax.plot(sizes, values, dashes, marker=mark, markersize=5, markevery=every, color=colour, label=name)
         measured = [(x, e) for x, e in zip(sizes, found, strict=True) if isinstance(e, Estimate)]
         for x, e in measured:
             ax.vlines(x, e.low, e.high, color=colour, linewidth=1.4)
     if logarithmic:
         ax.set_xscale("log")
-        ax.xaxis.set_major_locator(FixedLocator(sizes))
         ax.xaxis.set_minor_locator(NullLocator())
-        ax.set_xticklabels([f"{size:,.0f}" for size in sizes])
+    if len(sizes) <= FEW:
+        ax.set_xticks(sizes, [f"{size:,.10g}" for size in sizes])
     ax.grid(axis="y", color=PALE, linewidth=0.6)
     ax.set_axisbelow(True)
     ax.set_xlabel(xlabel)
