@@ -51,7 +51,7 @@ def gap_section(test: Answers, train: Answers | None, *, train_is_sample: bool, 
                 gap.error,
                 f"It errs in {wording.number(gap.test_error.value, percent=True)} of test and "
                 f"{wording.number(gap.train_error.value, percent=True)} of training samples: "
-                f"{wording.points(gap.error)} more.",
+                f"a difference of {wording.points(gap.error)}.",
                 percent=True,
             ),
         )
@@ -175,7 +175,7 @@ def _elsewhere(model: str, place: str, found: generalization.Shift, alpha: float
             ("shift", place, "drop"),
             f"accuracy lost in {name}",
             found.accuracy,
-            f"That is {wording.points(found.accuracy)} less than at home.",
+            f"Held against home it loses {wording.points(found.accuracy)} of accuracy there.",
             percent=True,
         ),
         Finding(

@@ -131,13 +131,15 @@ PAGE = """<!doctype html>
 {% if report.models | length > 1 %}</details>{% endif %}
 {% endfor %}
 {% for figure in section.figures %}
-<figure class="wide{{ " text" if figure.html is defined }}" tabindex="0" role="region"
+<figure{% if figure.html is defined %} class="text"{% endif %}>
+<div class="scroll" tabindex="0" role="region"
  aria-label="{{ section.about.title }}: figure {{ loop.index }}">
 {% if figure.html is defined %}
 {{ figure.html | safe }}
 {% else %}
 <img src="{{ figure.source }}" alt="{{ figure.alt }}">
 {% endif %}
+</div>
 {% if figure.caption %}<figcaption>{{ figure.caption | told }}</figcaption>{% endif %}
 </figure>
 {% endfor %}

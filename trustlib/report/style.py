@@ -15,11 +15,13 @@ header { padding-top: 1.5rem }
 .kind { margin: 0; color: var(--quiet) }
 .question { font-style: italic; margin-top: 0 }
 a { color: var(--link) }
-a:focus-visible, summary:focus-visible, .wide:focus-visible { outline: 3px solid var(--link) }
+a:focus-visible, summary:focus-visible, .wide:focus-visible, .scroll:focus-visible {
+  outline: 3px solid var(--link) }
 .skip { position: absolute; left: -99rem }
 .skip:focus { position: static }
 nav ul { display: flex; flex-wrap: wrap; gap: .3rem 1.2rem; list-style: none; margin: 1rem 0; padding: 0 }
-.wide { overflow-x: auto; margin: 1rem 0 }
+.wide { margin: 1rem 0 }
+.wide, .scroll { overflow-x: auto }
 table { border-collapse: collapse; font-size: .9rem; overflow-wrap: normal }
 th, td { border: 1px solid var(--line); padding: .25rem .6rem; text-align: left; vertical-align: top }
 thead th { background: var(--box) }
@@ -44,7 +46,7 @@ dd { margin: 0 }
   nav, .skip { display: none }
   figure, .verdict, tr { break-inside: avoid }
   h2 { break-after: avoid }
-  .wide { overflow: visible }
+  .wide, .scroll { overflow: visible }
   img { max-width: 100% }
   td { white-space: normal }
   details::details-content { content-visibility: visible; display: block }
