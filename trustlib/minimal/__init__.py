@@ -6,7 +6,7 @@
 What an attack finds is an upper bound of the true distance to the decision boundary: a stronger one may find
 less. It needs a classifier with gradients: `classes`, `encode` and `logits_from`.
 
-deepfool       deepfool: tangent steps from the clean input, four gradients; exact for linear models
+deepfool       deepfool: tangent steps from the clean input, a few gradients; exact for linear models
 ddn            ddn: decoupled direction and norm, more gradients and smaller norms on networks
 curve          robust_accuracy: accuracy against the size of the perturbation, read off the norms
 perturbations  the result, and how it is checked by a fresh forward pass

@@ -12,6 +12,8 @@ from trustlib.minimal.perturbations import Perturbations
 
 SEARCH = 7  # forward passes of the search for the boundary, at most
 LEAP = 2.0  # how far a straight line through two margins may move the next point, as a factor
+ENOUGH = 2  # gradients after the first, if the last was taken near the boundary
+NEAR = 0.1  # the boundary, as a share of the clean margin
 SETTLED = 1e-3  # a tangent that moves its point by less, as a share of the norm, has nothing left to tell
 
 
@@ -19,7 +21,7 @@ def deepfool(
     classifier: Any,
     inputs: Any,
     *,
-    steps: int = 3,
+    steps: int = 5,
     candidates: int = 20,
     clip: bool | None = None,
     batch_size: int = 32,
@@ -37,7 +39,7 @@ def deepfool(
     Args:
         classifier: with `classes`, `encode(inputs)` and `logits_from(encoded)`, such as an ImageClassifier.
         inputs: what `encode` takes, or a tensor that is encoded already.
-        steps: gradients at most, after the first.
+        steps: gradients at most, after the first. Two do where the second was taken near the boundary.
         candidates: how many of the likeliest other classes the first step looks at, one backward pass each;
             the later ones look at the likeliest.
         clip: keep pixels in [0, 1]. None: for encoded pictures (n, c, h, w), not for anything else.
@@ -113,4 +115,6 @@ def _approach(asked: Asked, steps: int, candidates: int) -> Tensor:
         scale[rows] *= torch.where(reach > 0, reach, LEAP).clamp(1 / LEAP, LEAP)
         mean[rows] += (step - mean[rows]) / (k + 1)
         point[rows] = asked.inside(scale[rows, None] * mean[rows], rows)
+        if k >= ENOUGH:
+            rows = rows[margin.abs() > NEAR * clean]
     return point
