@@ -177,6 +177,21 @@ def test_prints_in_pieces_are_one_output(tmp_path):
     assert [output.text for output in done.notebook.cells[0].outputs] == ["0\n1\n2\n"]
 
 
+def test_of_a_widget_only_its_words_are_kept(tmp_path):
+    source = """from trustlib import plots
+from trustlib.estimates import Estimate
+def draw(value):
+    return plots.estimates({'a': Estimate(value, 0, 1, 9)}, xlabel='x'), 'A figure.'
+plots.slider(draw, name='x', most=1.0, instead='A slider.')"""
+    done = kernel.execute(notebook_of(source, "print('on')"), folder=tmp_path)
+    assert done.failure is None
+    (shown,) = done.notebook.cells[0].outputs
+    assert dict(shown.data) == {"text/plain": "A slider."}
+    assert "widgets" not in done.notebook.metadata and printed(done, 1) == "on"
+    page = pages.lesson_page(done.notebook, folder=tmp_path, position=0, titles=[("01", "A title")])
+    assert "A slider." in page and "<script" not in page
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no signals to send")

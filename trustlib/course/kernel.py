@@ -26,6 +26,7 @@ from traitlets import default
 
 SAMPLE_SECONDS = 0.2
 STARTUP_SECONDS = 120
+WIDGET = "application/vnd.jupyter.widget-view+json"
 
 
 @dataclass(frozen=True)
@@ -185,6 +186,7 @@ def _follow(
 
     def ask(cell: nbformat.NotebookNode, cell_index: int, execute_reply: dict) -> None:
         _join_streams(cell)
+        _forget_widgets(cell)
         if enough is not None and execute_reply["content"]["status"] == "ok" and enough(cell_index, cell):
             raise _Enough
 
@@ -202,6 +204,12 @@ def _join_streams(cell: nbformat.NotebookNode) -> None:
         else:
             outputs.append(output)
     cell.outputs = outputs
+
+
+def _forget_widgets(cell: nbformat.NotebookNode) -> None:
+    """Leave of a widget what its output says in words: without its kernel the rest is an error message."""
+    for output in cell.outputs:
+        output.get("data", {}).pop(WIDGET, None)
 
 
 def _environment(scratch: str, extra: dict[str, str]) -> dict[str, str]:

@@ -15,11 +15,13 @@ importance    importance, saliency, tree
 minimal       robust_accuracy, perturbations
 people        human_doubt, texts
 robustness    noise, noise_changes, noise_strip; corruptions, and sheets of them; text_flips
+control       slider
 figure        show, png, and the style
 """
 
 from trustlib.plots.answers import confusion
 from trustlib.plots.calibration import if_calibrated, reliability, risk_coverage
+from trustlib.plots.control import slider
 from trustlib.plots.explanations import Marked, explanation, explanation_bars, segmentations
 from trustlib.plots.faithfulness import beside_control, faithfulness_curve, randomisation
 from trustlib.plots.figure import png, show
@@ -73,6 +75,7 @@ __all__ = [
     "saliency",
     "segmentations",
     "show",
+    "slider",
     "text_flips",
     "texts",
     "tree",

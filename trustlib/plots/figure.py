@@ -62,8 +62,7 @@ def show(figure: Axes | Figure, alt: str) -> Figure | None:
     Returns: None in a notebook; outside of one the figure, and nothing is shown.
     Raises: ValueError without alternative text.
     """
-    if not isinstance(alt, str) or not alt.strip():
-        raise ValueError(f"expected alternative text, got {alt!r}; say in a sentence what the figure shows")
+    text = _alternative(alt)
     figure = _figure(figure)
     _close(figure)
     shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
@@ -71,12 +70,16 @@ def show(figure: Axes | Figure, alt: str) -> Figure | None:
         return figure
     from IPython.display import display
 
-    text = " ".join(alt.split())
+    display({"text/html": as_html(figure, text), "text/plain": text}, raw=True)
+    return None
+
+
+def as_html(figure: Axes | Figure, alt: str) -> str:
+    """A figure as one HTML image that holds its own data and its alternative text."""
+    text = _alternative(alt)
     kind, data = compact(figure)
     source = base64.b64encode(data).decode("ascii")
-    picture = f'<img alt="{html.escape(text)}" src="data:image/{kind};base64,{source}">'
-    display({"text/html": picture, "text/plain": text}, raw=True)
-    return None
+    return f'<img alt="{html.escape(text)}" src="data:image/{kind};base64,{source}">'
 
 
 def png(figure: Axes | Figure) -> bytes:
@@ -112,6 +115,12 @@ def _saved(picture: Image.Image) -> bytes:
     raw = io.BytesIO()
     picture.save(raw, format="PNG", optimize=True)
     return raw.getvalue()
+
+
+def _alternative(alt: str) -> str:
+    if not isinstance(alt, str) or not alt.strip():
+        raise ValueError(f"expected alternative text, got {alt!r}; say in a sentence what the figure shows")
+    return " ".join(alt.split())
 
 
 def _figure(figure: Axes | Figure) -> Figure:
