@@ -61,6 +61,14 @@ def trust_report(
         seed: for every draw. batch_size: inputs in one question.
     Returns: TrustReport. `planned_calls` says what it costs; a bar shows it while it runs.
     Raises: ValueError, ModelError where a model does not fit the task, before any is asked for long.
+
+    >>> from trustlib import tasks
+    >>> def by_petal(rows):  # shorter than 2.5 cm: setosa; narrower than 1.75 cm: versicolor
+    ...     return np.eye(3)[np.where(rows[:, 2] < 2.5, 0, np.where(rows[:, 3] < 1.75, 1, 2))]
+    >>> few = {"n_robustness": 5, "n_explained": 2, "num_samples": 50}
+    >>> found = trust_report({"by petal": by_petal}, tasks.iris(), **few)
+    >>> print(found["accuracy"].findings["by petal"][0].estimate)
+    0.933 [0.787, 0.982]
     """
     alpha, threshold = checks.fraction(alpha, name="alpha"), checks.fraction(threshold, name="threshold")
     planned = planned_calls(
@@ -156,6 +164,10 @@ def planned_calls(
 
     Args: as in `trust_report`. An explainer of your own makes calls that are not counted here.
     Raises: ValueError.
+
+    >>> from trustlib import tasks
+    >>> planned_calls(tasks.iris(), n_robustness=10)["robustness"]  # 10 rows, 3 levels of noise, 2 draws each
+    70
     """
     sizes = {"n_test": n_test, "n_train": n_train, "n_shift": n_shift}
     for name, size in sizes.items():

@@ -121,7 +121,7 @@ def detectable_mean(
     Source: Cohen (1988).
 
     >>> round(detectable_mean([1.0, -1.0] * 50), 2)
-    0.28
+    0.29
     """
     values = checks.numbers(differences, name="differences", least=2)
     codes = np.arange(len(values)) if groups is None else checks.groups(groups, n=len(values))

@@ -89,6 +89,8 @@ def _saved(folder: Path, task: Task) -> Any:
 
 
 def _torchvision(path: Path, task: Task, architecture: str | None, size: int | None) -> Any:
+    from torchvision import models
+
     from trustlib import parts, weights
     from trustlib.classifiers import ImageClassifier
 
@@ -97,7 +99,6 @@ def _torchvision(path: Path, task: Task, architecture: str | None, size: int | N
             f"expected a task of pictures and the architecture of {path.name}, got {task.kind}s and "
             f"{architecture}; pass --architecture, such as resnet50"
         )
-    models = importlib.import_module("torchvision.models")
     state = weights.read(path)
     if architecture not in models.list_models(module=models):
         raise ModelError(
