@@ -83,8 +83,10 @@ def model(case, variant, arm, folder):
                 max_tokens=profile.text_max_tokens,
                 seed=profile.seed,
             )
-        models.train(classifier, marked, recipe, seed=profile.seed)
+        checkpoint = kept.with_suffix(".checkpoint")
+        models.train(classifier, marked, recipe, seed=profile.seed, checkpoint=checkpoint)
         classifier.save(kept)
+        checkpoint.unlink(missing_ok=True)
     return KINDS[case].load(kept)
 
 
