@@ -51,7 +51,7 @@ def trust_report(
         n_test, n_train, n_shift: samples of the test split, of the training split and of each shift, drawn at
             random where there are more; None takes all.
         n_robustness, n_explained: test inputs that are perturbed, and that are explained.
-        num_samples: of each LIME explanation; None takes 120 for a picture, 200 for a text, 1,000 for a row.
+        num_samples: of each LIME explanation; None takes 100 for a picture, 200 for a text, 1,000 for a row.
         explain: explain(predict_proba, input, seed) -> Explanation, an explainer of your own.
         sigmas, sigma: noise on pictures (a pixel spans [0, 1]) or rows (in deviations of a column); models
             are judged at sigma. severity: the share of the words of a text that get a slip.

@@ -23,7 +23,7 @@ Explain = Callable[[Callable[[Any], Any], Any, int], explain.Explanation]
 SEEDS = (0, 1, 2)
 STEPS, N_ORDERS = 10, 5
 N_SEGMENTS = 24  # of a picture: few, so that few samples tell them apart
-NUM_SAMPLES = {"image": 120, "text": 200, "table": 1000}  # so that twelve inputs take a minute
+NUM_SAMPLES = {"image": 100, "text": 200, "table": 1000}  # so that twelve inputs take a minute
 ROUNDING = 1e-9  # a change of a probability that is none
 TRUE_LIMITS = (
     "A small area says that the explainer names features whose loss moves the answer; how far it can fall "
