@@ -1,3 +1,4 @@
+import dataclasses
 import io
 
 import numpy as np
@@ -83,7 +84,7 @@ def test_many_segments_are_drawn_without_borders():
 def test_the_scale_says_what_the_colours_mean():
     ax = plots.explanation(made("image"), classes=("intact", "cracked"))
     (scale,) = [other for other in ax.figure.axes if other is not ax]
-    assert scale.get_ylabel() == "− against, + for cracked: change in its probability"
+    assert scale.get_ylabel() == "− against, + for cracked: change in the probability"
     assert scale.get_ylim() == (-0.3, 0.3)
     assert ax.get_title(loc="left") == (
         "Blue speaks for it, vermillion against;\nprobability of cracked: 0.70 (lime)."
@@ -144,3 +145,12 @@ def test_an_overlay_becomes_a_small_file():
 def test_a_limit_below_one_is_refused():
     with pytest.raises(ValueError, match="expected limit as a whole number from 1 up, got 0"):
         plots.explanation_bars(made(), limit=0)
+
+
+def test_a_gradient_and_log_odds_are_called_what_they_are():
+    rate = dataclasses.replace(made(), method="gradient")
+    assert plots.explanation(rate).get_xlabel().startswith("gradient of the probability of class 1")
+    odds = made(unit="log odds")
+    assert plots.explanation(odds).get_xlabel().startswith("change in the log odds of class 1")
+    text = dataclasses.replace(made("text", unit="log odds"), base_value=np.nan)
+    assert "log odds of <bdi>class 1</bdi> 0.700. " in text._repr_html_()

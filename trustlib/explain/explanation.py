@@ -41,7 +41,8 @@ class Explanation:
     R² for LIME, base_value + sum of values - prediction for SHAP, NaN where there is none; n_calls: inputs
     that the model answered; seed: of whatever was drawn; method: such as "lime"; input: the picture, text or
     row that is explained; covariance: (m, m) of the values over draws, None where not known; n_samples: how
-    many were drawn, None where nothing was.
+    many were drawn, None where nothing was; unit: what base_value and prediction are, "probability" or
+    "log odds".
     """
 
     values: NDArray[np.float64]
@@ -57,6 +58,7 @@ class Explanation:
     input: Any
     covariance: NDArray[np.float64] | None = field(default=None, kw_only=True)
     n_samples: int | None = field(default=None, kw_only=True)
+    unit: str = field(default="probability", kw_only=True)
 
     @property
     def kind(self) -> str:

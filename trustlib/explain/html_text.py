@@ -53,9 +53,11 @@ def _legend(explanation: Explanation, name: str, most: float) -> str:
         f"{_mark('word', sign * most, most)} {speaks} {called}"
         for sign, speaks in ((1, "for"), (-1, "against"))
     ]
+    start = explanation.base_value
+    begun = "" if np.isnan(start) else f", starting from {start:.3f}"
     return (
-        f"{_escaped(explanation.method)}: probability of {called} {explanation.prediction:.3f}, "
-        f"starting from {explanation.base_value:.3f}. {'; '.join(signs)} (solid and dashed line; "
+        f"{_escaped(explanation.method)}: {explanation.unit} of {called} {explanation.prediction:.3f}"
+        f"{begun}. {'; '.join(signs)} (solid and dashed line; "
         f"the fullest colour is {most:.3f})."
     )
 

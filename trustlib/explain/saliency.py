@@ -99,7 +99,14 @@ def gradient(
     slope, prediction, target = _derivative(classifier, place.encoded, target, log_odds)
     attributions = place.summed(slope) if place.tokens is None else np.linalg.norm(slope[0], axis=-1)
     return place.saliency(
-        attributions, prediction, target, base_value=np.nan, fidelity=np.nan, n_calls=2, method="gradient"
+        attributions,
+        prediction,
+        target,
+        base_value=np.nan,
+        fidelity=np.nan,
+        n_calls=2,
+        method="gradient",
+        unit=_unit(log_odds),
     )
 
 
@@ -137,6 +144,7 @@ def gradient_times_input(
         fidelity=np.nan,
         n_calls=2,
         method="gradient x input",
+        unit=_unit(log_odds),
     )
 
 
@@ -195,7 +203,12 @@ def integrated_gradients(
         fidelity=base_value + float(place.per_feature(attributions).sum()) - prediction,
         n_calls=2 * n_steps + 2,
         method="integrated gradients",
+        unit=_unit(log_odds),
     )
+
+
+def _unit(log_odds: bool) -> str:
+    return "log odds" if log_odds else "probability"
 
 
 class _Place:

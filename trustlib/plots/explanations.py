@@ -98,7 +98,7 @@ def explanation_bars(
     ax.set_axisbelow(True)
     name = class_name(explanation, classes)
     lines = "; lines: ± 1.96 standard errors" if known else ""
-    ax.set_xlabel(f"change in the probability of {name}{lines}")
+    ax.set_xlabel(f"{_measured(explanation)} of {name}{lines}")
     first = rows[0]
     ax.set_title(
         title or f"{_short(first[0])} weighs most on {name}: {first[1]:+.3f} ({explanation.method})."
@@ -145,11 +145,18 @@ def _overlay(
     name, most = class_name(explanation, classes), float(np.abs(values).max()) or 1.0
     scale = ScalarMappable(Normalize(-most, most), SIGNS)
     bar = ax.figure.colorbar(scale, ax=ax, fraction=0.046, pad=0.02)
-    bar.set_label(f"− against, + for {name}: change in its probability")
+    bar.set_label(f"− against, + for {name}: {_measured(explanation)}")
     bar.outline.set_linewidth(0.5)
-    share = f"probability of {name}: {explanation.prediction:.2f} ({explanation.method})"
+    share = f"{explanation.unit} of {name}: {explanation.prediction:.2f} ({explanation.method})"
     ax.set_title(title or f"Blue speaks for it, vermillion against;\n{share}.", fontsize=10)
     return ax
+
+
+def _measured(explanation: Explanation) -> str:
+    """What the values are; a gradient is a rate of change, all others are shares of a change."""
+    if explanation.method == "gradient":
+        return f"gradient of the {explanation.unit}"
+    return f"change in the {explanation.unit}"
 
 
 def _shaded(picture: NDArray, values: NDArray) -> NDArray[np.float64]:
