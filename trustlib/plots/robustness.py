@@ -74,7 +74,7 @@ def noise(result: Noise, *, title: str | None = None, ax: Axes | None = None) ->
     ax.set_xlabel("deviation of the noise (a pixel spans 0 to 1); lines are 95% intervals")
     ax.set_ylabel("answers that flip")
     _percent(ax)
-    ax.legend(loc="upper left")
+    ax.legend(loc="best")  # a curve may rise early and fall again
     robust = [level.verdict == "robust" for level in levels]
     first = robust.index(False) if False in robust else len(robust)
     ax.set_title(
