@@ -17,7 +17,7 @@ HELD = (
 
 @pytest.fixture(scope="module")
 def foolbox():
-    return pytest.importorskip("foolbox", reason="the peer is missing; run: pip install 'trustlib[bench]'")
+    return pytest.importorskip("foolbox", reason="the peer is missing; run: pip install 'trustlib[dev]'")
 
 
 @pytest.fixture(scope="module")
