@@ -14,9 +14,9 @@ from trustlib import asking, atomic, estimates, explain, tasks
 from trustlib.course import models
 from trustlib.explain import coalitions, masking, shapley
 
-WORDS, SEGMENTS = 12, 10  # players; every budget is too small to enumerate the coalitions of so many
+WORDS, SEGMENTS = 12, 9  # players; every budget is too small to enumerate the coalitions of so many
 N_INPUTS, N_SEEDS = 16, 20
-BUDGETS = {WORDS: (120, 512, 1024), SEGMENTS: (100, 256, 512)}  # with the empty and the full coalition
+BUDGETS = {WORDS: (120, 512, 1024), SEGMENTS: (90, 128, 256)}  # with the empty and the full coalition
 
 
 # The games
@@ -30,7 +30,7 @@ def reviews():
 
 
 def cells():
-    """The network and (what is explained, how it is hidden) of the first cells, in 10 rectangles."""
+    """The network and (what is explained, how it is hidden) of the first cells, in 9 rectangles."""
     inspector, _ = models.cell_inspector("last_block")
     found = [tasks.solar_cells().validation.inputs[i] for i in range(N_INPUTS)]
     return inspector, [(cell, masking.image(cell, masking.grid(cell, SEGMENTS))) for cell in found]
