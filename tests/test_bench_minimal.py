@@ -2,6 +2,7 @@ import bench_rows
 import numpy as np
 import pytest
 import torch
+from test_minimal import exact, linear
 
 from trustlib import estimates, minimal, tasks
 from trustlib.course import models
@@ -95,3 +96,29 @@ def test_ddn_finds_smaller_perturbations_in_no_more_time(foolbox, case, radius):
     held = f"ours 40 steps from its own radius, foolbox's 100 from {radius}, in turns of 16 pictures"
     turns = [slice(0, 2), *(slice(i, i + 16) for i in range(0, PICTURES, 16))]
     compare(case, minimal.ddn, attack, f"DDN from {radius}, ours / foolbox", held, turns=turns)
+
+
+@pytest.mark.parametrize("attack", [minimal.deepfool, minimal.ddn])
+def test_norms_on_linear_models_beside_the_exact_ones(attack):
+    ratios, passes = [], 0
+    for d, k in ((2, 2), (20, 3), (100, 10), (1000, 2), (1000, 20)):
+        for margin in (None, 1e-9, 1e-4, 1e3):
+            model, inputs = linear(d, k, seed=d + k, n=20, margin=margin)
+            found = attack(model, inputs)
+            assert found.success.all()
+            ratios.append(found.norm / exact(model, inputs))
+            passes = max(passes, found.n_forward.max())
+    ratios = np.concatenate(ratios)
+    row = bench_rows.record(
+        f"{attack.__name__} on linear models: found / exact norm, median",
+        unit="exact norms",
+        ours=np.median(ratios),
+        peer=1.0,
+        ratio=np.median(ratios),
+        low=ratios.min(),
+        high=ratios.max(),
+        held_equal=f"{len(ratios)} inputs of 20 models in float64, 2 to 1,000 dimensions, 2 to 20 classes, "
+        f"margins from 1e-9 to 1e3, no box; at most {passes} forward passes an input",
+        spread="least and largest",
+    )
+    assert row["ratio"] <= (1.001 if attack is minimal.deepfool else 1.1)
