@@ -155,7 +155,7 @@ def test_seconds_beside_kernel_explainer(make, m, passes):
         f"{BATCH}, l1_reg=False",
         packages=("shap",),
     )
-    assert np.median(ours / peer) < 1.05
+    assert np.median(ours / peer) < 1.1  # equal passes take equal time; turns scatter by some per cent
 
 
 @pytest.mark.bench
