@@ -23,7 +23,8 @@ HEAD = """# Ours beside others
 
 Each row was measured in one run of `make bench`, ours and the peer's in turn, several times; the ratio is
 ours / peer's, with the least and the largest of the repeats in brackets, or a 95 % interval where it says so.
-What was held equal stands beside it. Less is better in every row.
+What was held equal stands beside it. Less is better in every row. Each side had one of two cores of a server
+without a GPU; on the second core other work ran, so seconds scatter more than on a quiet machine.
 
 """
 FOOT = "\nMade by `make bench` and then `python tests/bench_rows.py --write`.\n"
@@ -127,10 +128,10 @@ def table(rows):
     yield "|---|---|---|---|---|---|"
     for row in rows:
         versions = ", ".join(f"{name} {version}" for name, version in row["versions"].items())
-        ratio = f"{row['ratio']:.3g} [{row['low']:.3g}, {row['high']:.3g}]"
+        ratio = f"{row['ratio']:.4g} [{row['low']:.4g}, {row['high']:.4g}]"
         if row["spread"] != "repeats":
             ratio += f" ({row['spread']})"
-        numbers = f"{row['ours']:.4g} {row['unit']} | {row['peer']:.4g} {row['unit']}"
+        numbers = f"{row['ours']:.5g} {row['unit']} | {row['peer']:.5g} {row['unit']}"
         yield f"| {row['name']} | {numbers} | {ratio} | {row['held_equal']} | {versions} |"
 
 
