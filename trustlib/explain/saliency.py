@@ -69,12 +69,20 @@ def gradients(
     Returns: Gradients.
     Raises: ValueError.
     """
-    same = {"target": target, "segments": segments, "log_odds": log_odds}
     integrated = integrated_gradients(
-        classifier, input, baseline=baseline, n_steps=n_steps, batch_size=batch_size, **same
+        classifier,
+        input,
+        target=target,
+        segments=segments,
+        baseline=baseline,
+        n_steps=n_steps,
+        batch_size=batch_size,
+        log_odds=log_odds,
     )
+    place = _Place(classifier, input, segments)
+    derivative = _derivative(classifier, place.encoded, target, log_odds)
     return Gradients(
-        gradient(classifier, input, **same), gradient_times_input(classifier, input, **same), integrated
+        _gradient(place, derivative, log_odds), _gradient_times_input(place, derivative, log_odds), integrated
     )
 
 
@@ -96,18 +104,7 @@ def gradient(
     Source: Simonyan, Vedaldi & Zisserman (2014); Li et al. (2016).
     """
     place = _Place(classifier, input, segments)
-    slope, prediction, target = _derivative(classifier, place.encoded, target, log_odds)
-    attributions = place.summed(slope) if place.tokens is None else np.linalg.norm(slope[0], axis=-1)
-    return place.saliency(
-        attributions,
-        prediction,
-        target,
-        base_value=np.nan,
-        fidelity=np.nan,
-        n_calls=2,
-        method="gradient",
-        unit=_unit(log_odds),
-    )
+    return _gradient(place, _derivative(classifier, place.encoded, target, log_odds), log_odds)
 
 
 def gradient_times_input(
@@ -134,18 +131,7 @@ def gradient_times_input(
     Source: Shrikumar et al. (2017).
     """
     place = _Place(classifier, input, segments)
-    slope, prediction, target = _derivative(classifier, place.encoded, target, log_odds)
-    attributions = place.summed(slope * place.encoded.numpy())
-    return place.saliency(
-        attributions,
-        prediction,
-        target,
-        base_value=prediction - float(place.per_feature(attributions).sum()),
-        fidelity=np.nan,
-        n_calls=2,
-        method="gradient x input",
-        unit=_unit(log_odds),
-    )
+    return _gradient_times_input(place, _derivative(classifier, place.encoded, target, log_odds), log_odds)
 
 
 def integrated_gradients(
@@ -273,6 +259,36 @@ class _Place:
             tokens=self.tokens,
             **about,
         )
+
+
+def _gradient(place: _Place, derivative: tuple[Any, float, int], log_odds: bool) -> Saliency:
+    slope, prediction, target = derivative
+    attributions = place.summed(slope) if place.tokens is None else np.linalg.norm(slope[0], axis=-1)
+    return place.saliency(
+        attributions,
+        prediction,
+        target,
+        base_value=np.nan,
+        fidelity=np.nan,
+        n_calls=2,
+        method="gradient",
+        unit=_unit(log_odds),
+    )
+
+
+def _gradient_times_input(place: _Place, derivative: tuple[Any, float, int], log_odds: bool) -> Saliency:
+    slope, prediction, target = derivative
+    attributions = place.summed(slope * place.encoded.numpy())
+    return place.saliency(
+        attributions,
+        prediction,
+        target,
+        base_value=prediction - float(place.per_feature(attributions).sum()),
+        fidelity=np.nan,
+        n_calls=2,
+        method="gradient x input",
+        unit=_unit(log_odds),
+    )
 
 
 def _derivative(classifier: Any, encoded: Any, target: int | None, log_odds: bool) -> tuple[Any, float, int]:
