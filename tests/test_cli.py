@@ -180,17 +180,21 @@ def test_pretrain_takes_its_options_from_its_own_module(monkeypatch, capsys):
 
 
 def test_measure_runs_the_cases_that_are_named(monkeypatch, capsys):
-    module = types.ModuleType("trustlib.course.measure")
-    module.cells, module.reviews = lambda: iter(["a cell"]), lambda: iter(["a review", "another"])
-    module.picture = lambda: None
-    monkeypatch.setitem(sys.modules, "trustlib.course.measure", module)
-    monkeypatch.setattr("trustlib.course.measure", module, raising=False)
+    measure, trust = (types.ModuleType(f"trustlib.course.{name}") for name in ("measure", "trust"))
+    measure.cells, measure.reviews = lambda: iter(["a cell"]), lambda: iter(["a review", "another"])
+    measure.picture, measure.table = lambda: None, lambda: iter(["| arms |"])
+    trust.both, trust.table = lambda: iter(["an axis"]), lambda: iter(["| axes |"])
+    for module in (measure, trust):
+        monkeypatch.setitem(sys.modules, module.__name__, module)
+        monkeypatch.setattr(module.__name__, module, raising=False)
     assert status("measure", "reviews") == 0
     assert capsys.readouterr().out == "a review\nanother\n"
     assert status("measure") == 0
-    assert capsys.readouterr().out == "a cell\na review\nanother\n"
+    assert capsys.readouterr().out == "a cell\na review\nanother\nan axis\n"
+    assert status("measure", "--show") == 0
+    assert capsys.readouterr().out == "| arms |\n\n| axes |\n\n"
     assert status("measure", "weather") == 2
-    assert "expected cells or reviews, or a file, got 'weather'" in capsys.readouterr().err
+    assert "expected cells, reviews or trust, or a file, got 'weather'" in capsys.readouterr().err
 
 
 FILE = "label,p_no,p_yes,group\n" + "no,0.9,0.1,a\nyes,0.3,0.7,a\nyes,0.6,0.4,b\n" * 8

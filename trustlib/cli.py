@@ -9,7 +9,7 @@ from pathlib import Path
 import trustlib
 from trustlib import errors
 
-CASES = ("cells", "reviews")  # what the course measures itself
+CASES = ("cells", "reviews", "trust")  # what the course measures itself
 OUR_ERRORS = (errors.AssetError, errors.DataError, errors.ModelError, errors.MissingExtra)
 
 
@@ -71,7 +71,8 @@ def _parser() -> argparse.ArgumentParser:
         "what",
         nargs="*",
         metavar="FILE",
-        help="one .npz or .csv of probabilities and labels; or cells and reviews, the course's own (default)",
+        help="one .npz or .csv of probabilities and labels; or the course's own: cells, reviews, trust "
+        "(default: all three)",
     )
     measure.add_argument("--show", action="store_true", help="print the stored results of the cases and stop")
     measure.add_argument(
@@ -178,16 +179,16 @@ def _measure_file(path: Path, options: argparse.Namespace) -> int:
 
 
 def _measure_cases(options: argparse.Namespace) -> int:
-    from trustlib.course import measure
+    from trustlib.course import measure, trust
 
     if options.show:
-        for line in measure.table():
-            print(line)
+        for table in (measure.table, trust.table):
+            print("\n".join(table()), end="\n\n")
         return 0
     unknown = [case for case in options.what if case not in CASES]
     if unknown:  # told before hours are spent on the others
-        options.parser.error(f"expected cells or reviews, or a file, got {unknown[0]!r}")
-    known = {"cells": measure.cells, "reviews": measure.reviews}
+        options.parser.error(f"expected cells, reviews or trust, or a file, got {unknown[0]!r}")
+    known = {"cells": measure.cells, "reviews": measure.reviews, "trust": trust.both}
     for case in options.what or CASES:
         for line in known[case]():
             print(line, flush=True)

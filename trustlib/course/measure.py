@@ -61,10 +61,10 @@ def cells() -> Iterator[str]:
         _runs(kinds, profile.cells, profile.image_weights),
         {(kind, seed): tasks.solar_cells(split=kind, seed=seed).test for kind in kinds for seed in SEEDS},
         lambda kind, arm, start, seed: models.cell_inspector(
-            arm, weights=start, split=kind, split_seed=seed, seed=seed, keep=_leads_on(arm, profile.cells)
+            arm, weights=start, split=kind, split_seed=seed, seed=seed, keep=leads_on(arm, profile.cells)
         ),
         profile.cells,
-        _shape("cells", profile),
+        shape("cells", profile),
     )
 
 
@@ -78,14 +78,14 @@ def reviews() -> Iterator[str]:
         _runs(("random",), profile.reviews, profile.text_weights),
         {("random", seed): test for seed in SEEDS},
         lambda split, arm, start, seed: models.review_reader(
-            arm, weights=start, seed=seed, keep=_leads_on(arm, profile.reviews)
+            arm, weights=start, seed=seed, keep=leads_on(arm, profile.reviews)
         ),
         profile.reviews,
-        _shape("reviews", profile),
+        shape("reviews", profile),
     )
 
 
-def _shape(case: str, profile: profiles.Profile) -> dict[str, int]:
+def shape(case: str, profile: profiles.Profile) -> dict[str, int]:
     """The sizes that the profile gives the networks of a case."""
     if case == "cells":
         return {"pixels": profile.image_size, "stages": profile.image_stages}
@@ -108,7 +108,7 @@ def _runs(splits, recipes, pretrained: str) -> list[tuple[str, str, str, int]]:
     ]
 
 
-def _leads_on(arm: str, recipes) -> bool:
+def leads_on(arm: str, recipes) -> bool:
     """Whether another arm goes on from this one, so that it is worth keeping."""
     return any(recipe.after == arm for recipe in recipes.values())
 
@@ -125,13 +125,13 @@ def load(case: str) -> dict[tuple[str, str, str], Measured]:
         raise DataError(f"expected measured results in {path.name}, got no file: run make measure")
     stored = json.loads(path.read_text(encoding="utf-8"))
     profile = profiles.named(stored["profile"])
-    if stored["shape"] != _shape(case, profile):
+    if stored["shape"] != shape(case, profile):
         raise DataError(
-            f"expected {path.name} measured with networks of {_shape(case, profile)}, "
+            f"expected {path.name} measured with networks of {shape(case, profile)}, "
             f"got {stored['shape']}: run make measure"
         )
     recipes = getattr(profile, case)
-    changed = [arm for arm in recipes if _asked(arm, recipes) != stored["recipes"].get(arm)]
+    changed = [arm for arm in recipes if asked(arm, recipes) != stored["recipes"].get(arm)]
     if changed:
         raise DataError(
             f"expected {path.name} measured by today's recipes, got other ones for "
@@ -234,7 +234,7 @@ def _measure(case: str, runs: list, tests: dict, make: Callable, recipes, shape:
     path = _path(case)
     path.parent.mkdir(parents=True, exist_ok=True)
     samples = {split: _Samples([test for (s, _), test in tests.items() if s == split]) for split, _ in tests}
-    keys = [_key(*run, _asked(run[1], recipes), tests[run[0], run[3]].digest, shape) for run in runs]
+    keys = [run_key(*run, asked(run[1], recipes), tests[run[0], run[3]].digest, shape) for run in runs]
     for (split, arm, weights, seed), key in zip(runs, keys, strict=True):
         test = tests[split, seed]
         row = _rows(path).get(key)
@@ -292,19 +292,19 @@ def _document(samples: dict[str, _Samples], recipes, shape: dict, rows: list[dic
         "profile": profiles.current().name,
         "versions": _versions(),
         "shape": shape,
-        "recipes": {arm: _asked(arm, recipes) for arm in recipes},
+        "recipes": {arm: asked(arm, recipes) for arm in recipes},
         "samples": {split: {"labels": s.labels, "groups": s.groups} for split, s in samples.items()},
         "runs": rows,
     }
     return json.dumps(stored, indent=None, separators=(",", ":")).replace('{"key"', '\n{"key"') + "\n"
 
 
-def _asked(arm: str, recipes) -> list[dict]:
+def asked(arm: str, recipes) -> list[dict]:
     """The recipe of an arm, and those of the arms that it goes on from."""
     return [dataclasses.asdict(recipe) for recipe in models.line(arm, recipes)]
 
 
-def _key(split, arm, weights, seed, recipes, test_digest, shape) -> str:
+def run_key(split, arm, weights, seed, recipes, test_digest, shape) -> str:
     shaped_by = [split, arm, models.start_digest(weights), seed, recipes, test_digest, shape]
     return hashlib.sha256(json.dumps(shaped_by, sort_keys=True).encode()).hexdigest()[:16]
 

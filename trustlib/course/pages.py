@@ -5,7 +5,7 @@ the network. A content policy in every page forbids scripts and whatever does no
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,10 @@ import nbformat
 from nbconvert import HTMLExporter
 from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 from pygments.formatters import HtmlFormatter
+
+from trustlib.report import TrustReport, wording
+from trustlib.report.page import told
+from trustlib.report.style import BASE
 
 LESSON_LINK = re.compile(r'(href="\d\d_\w+)\.ipynb(["#])')
 
@@ -41,11 +45,19 @@ def lesson_page(
     )
 
 
-def index_page(runs: Sequence[Any], facts: dict) -> str:
-    """The page that lists the lessons of a run (LessonRuns) in order, with what became of each."""
+def index_page(runs: Sequence[Any], facts: dict, *, reports: str | None = None) -> str:
+    """The page that lists the lessons of a run (LessonRuns) in order, with what became of each.
+
+    reports: the address of the page of trust reports, as seen from the index; None where none was made.
+    """
     return _template("index").render(
-        title="How far may a fine-tuned network be trusted?", runs=runs, facts=facts
+        title="How far may a fine-tuned network be trusted?", runs=runs, facts=facts, reports=reports
     )
+
+
+def reports_page(reports: Mapping[str, TrustReport]) -> str:
+    """The page that leads to several trust reports, each in a folder of its name, with what each says."""
+    return _template("reports").render(title="Trust reports of the running cases", reports=reports)
 
 
 class _Exporter(HTMLExporter):
@@ -98,12 +110,13 @@ def formula(tex: str, *, display: bool) -> str:
 @cache
 def _template(name: str) -> jinja2.Template:
     environment = jinja2.Environment(
-        loader=jinja2.DictLoader({"page": PAGE, "lesson": LESSON, "index": INDEX}),
+        loader=jinja2.DictLoader({"page": PAGE, "lesson": LESSON, "index": INDEX, "reports": REPORTS}),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters |= {"shown": wording.shown, "told": told}
     environment.globals["style"] = STYLE + _highlighting()
     return environment.get_template(name)
 
@@ -162,6 +175,11 @@ INDEX = """{% extends "page" %}
 </li>
 {% endfor %}
 </ol>
+{% if reports %}
+<h2>Trust reports</h2>
+<p><a href="{{ reports }}">How far may these models be trusted?</a> What lesson 10 found on both running
+cases, axis by axis; <a href="{{ reports | replace(".html", ".json") }}">the same for programs</a>.</p>
+{% endif %}
 <h2>This run</h2>
 <dl>
 {% for name, value in facts.items() if name != "versions" %}
@@ -175,21 +193,30 @@ INDEX = """{% extends "page" %}
 {% endblock %}
 """
 
-STYLE = """
-:root { --ink: #1f2328; --paper: #fff; --quiet: #59636e; --box: #f6f8fa; --line: #d1d9e0;
-  --link: #0550ae; --bad: #b3261e }
-@media (prefers-color-scheme: dark) {
-  :root { --ink: #e6edf3; --paper: #0d1117; --quiet: #9da7b3; --box: #161b22; --line: #3d444d;
-    --link: #79c0ff; --bad: #ffa198 } }
-* { box-sizing: border-box }
-body { margin: 0 auto; padding: 0 1rem 3rem; max-width: 52rem; color: var(--ink);
-  background: var(--paper); font: 1.0625rem/1.6 system-ui, sans-serif; overflow-wrap: anywhere }
+REPORTS = """{% extends "page" %}
+{% block content %}
+<nav aria-label="Course"><a href="../index.html">All lessons</a></nav>
+<main id="lesson">
+<h1>{{ title }}</h1>
+{% for name, report in reports.items() %}
+<h2><a href="{{ name }}/report.html">{{ report.task | shown }}</a></h2>
+{% for sentence in report.summary %}
+<p>{{ sentence | told }}</p>
+{% endfor %}
+<p>{{ report.models | length }} models, {{ report.n }} test samples.
+<a href="{{ name }}/report.html">The whole report</a>,
+<a href="{{ name }}/report.json">its numbers as JSON</a>,
+<a href="{{ name }}/report.md">a section for a model card</a>.</p>
+{% endfor %}
+</main>
+{% endblock %}
+"""
+
+STYLE = (
+    BASE
+    + """
 h1, h2, h3 { line-height: 1.25; margin: 2.2em 0 .6em }
 h1 { margin-top: 1em }
-a { color: var(--link) }
-a:focus-visible, summary:focus-visible { outline: 3px solid var(--link) }
-.skip { position: absolute; left: -99rem }
-.skip:focus { position: static }
 nav { display: flex; flex-wrap: wrap; gap: .5rem 1.5rem; justify-content: space-between;
   padding: 1rem 0; border-bottom: 1px solid var(--line) }
 img { max-width: 100%; height: auto }
@@ -204,17 +231,11 @@ pre { margin: 0; white-space: pre-wrap }
 .output_area { margin: .5rem 0 .5rem .8rem; overflow-x: auto }
 .output_area img { max-width: max(100%, 26rem) }
 .output_error, .output_stderr, .failure { color: var(--bad) }
-details { border: 1px solid var(--line); border-radius: 6px; padding: .5rem .8rem; margin: 1rem 0 }
-summary { cursor: pointer }
 blockquote { margin: 1rem 0; padding-left: 1rem; border-left: 4px solid var(--line) }
-table { border-collapse: collapse; font-size: .9rem; overflow-wrap: normal }
-th, td { border: 1px solid var(--line); padding: .25rem .6rem }
 .text_cell { overflow-x: auto }
 .lessons { list-style: none; padding: 0 }
 .lessons li { margin: 1rem 0 }
 .lessons p { margin: .2rem 0; color: var(--quiet) }
 .lessons .failure { color: var(--bad) }
-dl { display: grid; grid-template-columns: max-content 1fr; gap: .2rem 1rem }
-dd { margin: 0 }
-dt { color: var(--quiet) }
 """
+)

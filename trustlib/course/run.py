@@ -3,6 +3,7 @@
 import importlib.metadata
 import json
 import platform
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterable, Sequence
@@ -14,7 +15,7 @@ from nbformat.v4 import new_markdown_cell, new_notebook, new_raw_cell
 
 import trustlib
 from trustlib import atomic
-from trustlib.course import kernel, pages
+from trustlib.course import kernel, pages, reports
 from trustlib.course.profiles import Profile
 from trustlib.errors import DataError
 
@@ -100,6 +101,8 @@ def run_course(
 ) -> list[LessonRun]:
     """Execute the lessons, write a page each, an index and `run.json` into `out`.
 
+    A lesson that makes trust reports puts them into `out/report`, and the index links them.
+
     Args:
         write: also put each lesson that passed back in its place, with its outputs.
         say: receives the progress lines, as `print` does.
@@ -109,13 +112,16 @@ def run_course(
     out = Path(out)
     for page in out.glob("[0-9][0-9]_*.html"):  # the folder tells of one run only
         page.unlink()
+    shutil.rmtree(out / reports.NAME, ignore_errors=True)
     facts = surroundings(profile)
     found = [_read_or_tell(path) for path in paths]
     titles = [(path.stem, title(notebook)) for path, (notebook, _) in zip(paths, found, strict=True)]
     runs: list[LessonRun] = []
     for position, path in enumerate(paths):
         say(f"{path.stem:<28}", end=" ", flush=True)
-        run, notebook = _run_lesson(path, *found[position], profile=profile, cell_timeout=cell_timeout)
+        run, notebook = _run_lesson(
+            path, *found[position], profile=profile, cell_timeout=cell_timeout, out=out
+        )
         runs.append(run)
         say(f"{run.seconds:7.1f} s  {run.peak_bytes / 1e9:5.2f} GB  {'passed' if run.passed else 'FAILED'}")
         if run.failure:
@@ -126,7 +132,9 @@ def run_course(
             out / f"{path.stem}.html",
             pages.lesson_page(notebook, folder=path.parent, position=position, titles=titles),
         )
-    _write(out / "index.html", pages.index_page(runs, facts))
+    made = (out / reports.NAME / "report.html").exists()
+    link = f"{reports.NAME}/report.html" if made else None
+    _write(out / "index.html", pages.index_page(runs, facts, reports=link))
     _write(out / "run.json", record(runs, facts))
     return runs
 
@@ -141,7 +149,13 @@ def _read_or_tell(path: Path) -> tuple[nbformat.NotebookNode, str | None]:
 
 
 def _run_lesson(
-    path: Path, notebook: nbformat.NotebookNode, unread: str | None, *, profile: Profile, cell_timeout: float
+    path: Path,
+    notebook: nbformat.NotebookNode,
+    unread: str | None,
+    *,
+    profile: Profile,
+    cell_timeout: float,
+    out: Path,
 ) -> tuple[LessonRun, nbformat.NotebookNode]:
     if unread:
         return LessonRun(path.stem, path.stem, 0.0, 0, False, unread, ()), notebook
@@ -149,7 +163,10 @@ def _run_lesson(
         notebook,
         folder=path.parent,
         cell_timeout=cell_timeout,
-        environment={"TRUSTLIB_PROFILE": profile.name},
+        environment={
+            "TRUSTLIB_PROFILE": profile.name,
+            reports.VARIABLE: str((out / reports.NAME).resolve()),
+        },
     )
     run = LessonRun(
         name=path.stem,

@@ -15,6 +15,7 @@ importance    importance, saliency, tree
 minimal       robust_accuracy, perturbations
 people        human_doubt, texts
 robustness    noise, noise_changes, noise_strip; corruptions, and sheets of them; text_flips
+trust         trust: every axis, a panel each
 control       slider
 figure        show, png, and the style
 """
@@ -41,6 +42,7 @@ from trustlib.plots.robustness import (
     text_flips,
 )
 from trustlib.plots.training import history
+from trustlib.plots.trust import trust
 
 __all__ = [
     "Marked",
@@ -79,4 +81,5 @@ __all__ = [
     "text_flips",
     "texts",
     "tree",
+    "trust",
 ]

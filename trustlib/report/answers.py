@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from trustlib import estimates
 from trustlib.estimates import Estimate
 from trustlib.predictions import Predictions
+from trustlib.report.result import Primary
 
 Array = NDArray[Any]
 Answers = dict[str, tuple[Predictions, ...]]
@@ -113,3 +114,30 @@ def mean(values: Array, groups: Array | None, seed: int) -> Estimate:
     if len(values) == 1:
         return estimates.bootstrap(np.mean, values[0], groups=groups, seed=seed)
     return estimates.crossed_difference(np.mean, values, np.zeros_like(values), groups=groups, seed=seed)
+
+
+def means(primary: Primary, *, seed: int = 0) -> dict[str, Estimate]:
+    """The mean of a primary measure for each model, which is what a verdict compares.
+
+    Samples are resampled in their groups, and training seeds too where there are several; a sample on which
+    the measure is not defined counts for nothing.
+
+    >>> found = means(Primary("accuracy", "accuracy", {"a": [1, 0, 1, 1]}, None, True))
+    >>> found["a"].value
+    0.75
+    """
+    found = {}
+    for model, values in primary.values.items():
+        values = np.atleast_2d(np.asarray(values, dtype=np.float64))
+        known = ~np.isnan(values).all(axis=0)
+        groups = None if primary.groups is None else np.asarray(primary.groups)[known]
+        if known.sum() < 2 or (groups is not None and len(np.unique(groups)) < 2):
+            found[model] = Estimate(float("nan"), float("nan"), float("nan"), int(known.sum()))
+        elif len(values) == 1:
+            found[model] = estimates.bootstrap(np.mean, values[0, known], groups=groups, seed=seed)
+        else:
+            known_values = values[:, known]
+            found[model] = estimates.crossed_difference(
+                np.nanmean, known_values, np.zeros_like(known_values), groups=groups, seed=seed
+            )
+    return found
