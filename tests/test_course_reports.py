@@ -50,9 +50,9 @@ def test_names_that_could_leave_the_folder_are_refused(folder):
 
 @needs_chromium
 def test_hostile_names_do_nothing_on_the_page_before_the_reports(folder):
-    page = reports.save(two_cases())
-    assert "<script" not in page.read_text(encoding="utf-8")
-    assert "<title>Trust reports of the running cases</title>" in dumped(page)
+    text = reports.save(two_cases()).read_text(encoding="utf-8")
+    assert "<script" not in text
+    assert "<title>Trust reports of the running cases</title>" in dumped(text, folder)
 
 
 def test_without_the_variable_reports_go_beside_the_pages_of_the_checkout(monkeypatch):
