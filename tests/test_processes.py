@@ -1,7 +1,6 @@
 """Several processes find what one finds: the same weights, answers and explanations, each computed once."""
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -16,32 +15,13 @@ from torch import nn
 from trustlib import asking, data_parallel, explain, processes
 from trustlib.errors import ModelError
 
-LAUNCH = [sys.executable, "-m", "accelerate.commands.launch", "--num_processes", "2", "--num_machines", "1"]
-# On a machine without GPUs --multi_gpu means several processes on CPUs; --cpu alone starts one only.
-LAUNCH += ["--multi_gpu", "--mixed_precision", "no", "--dynamo_backend", "no", "--main_process_port", "0"]
-
-
-def launch(*arguments, **environment):
-    """Run something in two processes, without a GPU; returns what they printed."""
-    places = os.pathsep.join([str(Path(__file__).parents[1]), str(Path(__file__).parent)])
-    settings = {"PYTHONPATH": places, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
-    ended = subprocess.run(
-        [*LAUNCH, *map(str, arguments)],
-        env=os.environ | settings | {"TRUSTLIB_PROGRESS": "0"} | environment,
-        capture_output=True,
-        text=True,
-        timeout=600,
-    )
-    assert ended.returncode == 0, ended.stderr[-4000:]
-    return ended.stdout
-
 
 @pytest.fixture(scope="module")
 def both(tmp_path_factory):
     """The folder, and what each of two processes told."""
     folder = tmp_path_factory.mktemp("both")
     two_processes.stopped(folder, folder / "from one", after=2)
-    launch(Path(two_processes.__file__), folder)
+    two_processes.launch(Path(two_processes.__file__), folder)
     return folder, [json.loads((folder / f"process-{i}" / "told.json").read_text()) for i in (0, 1)]
 
 
@@ -66,15 +46,12 @@ def test_two_processes_with_half_a_batch_each_train_as_one_does(name, both, tmp_
     assert told["n"] == other["n"] == 2
     assert told["trained"][name] == other["trained"][name]  # to the last bit
     made, history = two_processes.trained(name, tmp_path)
-    loose = name in ("adamw", "bfloat16")
-    same_curves(history, told["trained"][name], atol=0.02 if loose else 1e-5)
+    same_curves(history, told["trained"][name], atol={"adamw": 1e-3, "bfloat16": 0.02}.get(name, 1e-5))
     assert history.kept_features == told["trained"][name]["kept"] == name.startswith(("kept", "a text"))
-    moved = furthest(two_processes.classifier(*_start(name), tmp_path).model, folder / f"{name}.npz")
-    assert furthest(made.model, folder / f"{name}.npz") < (0.02 if loose else 2e-5) < moved
-
-
-def _start(name):
-    return (two_processes.TRAINED[name][0],)
+    if name not in ("adamw", "bfloat16"):
+        start = two_processes.classifier(two_processes.TRAINED[name][0], tmp_path)
+        stored = folder / f"{name}.npz"
+        assert furthest(made.model, stored) < 2e-5 < 1e-3 < furthest(start.model, stored)
 
 
 def test_a_run_goes_on_from_one_process_to_two_and_from_two_to_one(both, tmp_path):

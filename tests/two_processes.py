@@ -8,6 +8,7 @@
 import dataclasses
 import json
 import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -27,6 +28,28 @@ from trustlib import (
 )
 from trustlib.classifiers import TextClassifier
 from trustlib.course import models, profiles
+
+LAUNCH = [sys.executable, "-m", "accelerate.commands.launch", "--num_processes", "2", "--num_machines", "1"]
+# On a machine without GPUs --multi_gpu means several processes on CPUs; --cpu alone starts one only.
+LAUNCH += ["--multi_gpu", "--mixed_precision", "no", "--dynamo_backend", "no", "--main_process_port", "0"]
+
+ROOT = Path(__file__).parents[1]
+
+
+def launch(*arguments, **environment):
+    """Run something in two processes, without a GPU; returns what they printed."""
+    places = os.pathsep.join([str(ROOT), str(ROOT / "tests")])
+    settings = {"PYTHONPATH": places, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
+    ended = subprocess.run(
+        [*LAUNCH, *map(str, arguments)],
+        env=os.environ | settings | {"TRUSTLIB_PROGRESS": "0"} | environment,
+        capture_output=True,
+        text=True,
+        timeout=600,
+    )
+    assert ended.returncode == 0, ended.stderr[-4000:]
+    return ended.stdout
+
 
 EXACT = {"optimizer": "sgd", "learning_rate": 0.1, "precision": "float32"}  # AdamW enlarges rounding
 FORMULA = {"class_weights": (0.4, 1.6), "label_smoothing": 0.1, "l2_penalty": 1e-3}
