@@ -1,4 +1,4 @@
-"""`python -m trustlib.finetune` trains on a folder or a file, alone or in several processes, and keeps all."""
+"""`python -m trustlib.finetune` trains on a folder or a file, in one process or several, and keeps all."""
 
 import json
 
