@@ -430,7 +430,7 @@ def page(machines):
     yield f"## What {MILLION:,} pictures would cost, in hours"
     yield ""
     yield "Extended from the rows above, not run. Where the features of so many pictures are more than"
-    yield "`finetune` keeps, every epoch computes them again. Each further process takes its part of the hours,"
+    yield "`finetune` keeps, every epoch computes them again. Each further process takes its part of the hours"
     yield "as far as the rows of the processes hold; more than two, and GPUs side by side, were not measured."
     yield ""
     yield "| what | " + " | ".join([*names, *unknown]) + " |"
