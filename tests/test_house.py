@@ -11,10 +11,11 @@ HOUSE = Path(__file__).parents[1] / "trustlib"
 # From the ground up; a module may import from its own floor and below.
 FLOORS = (
     {"trustlib", "errors", "checks", "atomic", "progress", "resampling", "intervals", "estimates", "ranking"}
-    | {"predictions", "predictions_csv", "accuracy", "calibration", "generalization"},
+    | {"processes", "predictions", "predictions_csv", "accuracy", "calibration", "generalization"},
     {"asking", "robustness", "corruptions", "text_perturbations", "minimal", "explain", "faithfulness"},
     {"assets", "tasks", "tiny_imagenet", "parts", "weights", "checkpoints", "frozen", "augment"}
-    | {"pixels", "huggingface", "saved", "classifiers", "samples", "finetune"}
+    | {"pixels", "huggingface", "saved", "classifiers", "samples", "finetune", "finetune_command"}
+    | {"data_parallel"}
     | {"crops", "student", "pretraining"},
     {"plots", "summary", "course", "report", "doctor", "cli", "__main__"},
 )
@@ -32,6 +33,8 @@ NETWORKS = {
     "classifiers",
     "samples",
     "finetune",
+    "finetune_command",
+    "data_parallel",
     "crops",
     "student",
     "pretraining",
@@ -41,7 +44,8 @@ NETWORKS = {
     "report",
 }
 HEAVY = dict.fromkeys(("torch", "torchvision", "transformers", "safetensors"), NETWORKS) | {
-    "matplotlib": {"plots"}
+    "matplotlib": {"plots"},
+    "accelerate": {"processes", "data_parallel"},
 }
 FILES = sorted(HOUSE.rglob("*.py"))
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from trustlib import assets, atomic, checks
+from trustlib import assets, atomic, checks, processes
 from trustlib.errors import ModelError, missing_extra
 
 try:
@@ -367,6 +367,8 @@ def fast_bfloat16(device: torch.device) -> bool:
 
 
 def _device() -> str:
+    if processes.launched() > 1:
+        return processes.device()
     return "cuda" if torch.cuda.is_available() else "cpu"
 
 

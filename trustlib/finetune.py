@@ -4,7 +4,8 @@
 
 What is trained is said in the field's words (`head`, `last_block`, `all`; see parts.py). What the frozen
 part computes is kept between epochs when that saves time (frozen.py). On a CPU the same seed gives the
-same weights, also when the run was killed and taken up again from its checkpoint.
+same weights, also when the run was killed and taken up again from its checkpoint. Under `accelerate launch`
+several processes, GPUs or nodes share each batch (data_parallel.py); as a command, see finetune_command.py.
 
 Sources: Loshchilov & Hutter (2019) for AdamW; Szegedy et al. (2016) for label smoothing.
 """
@@ -19,7 +20,7 @@ from pathlib import Path
 
 import numpy as np
 
-from trustlib import checks, progress
+from trustlib import checks, processes, progress
 from trustlib.errors import ModelError, missing_extra
 
 try:
@@ -28,7 +29,7 @@ try:
 except ImportError as error:
     raise missing_extra(error.name or "torch", "models") from error
 
-from trustlib import checkpoints, parts, weights
+from trustlib import checkpoints, data_parallel, parts, weights
 from trustlib.classifiers import fast_bfloat16
 from trustlib.samples import Samples, batches
 
@@ -105,7 +106,7 @@ def finetune(
         optimizer: "adamw", or "sgd" with `momentum` (Nesterov's).
         weight_decay: on matrices only; decoupled in AdamW, part of the gradient in SGD.
         l2_penalty: λ in the regularised loss L + λR with R = Σ w² over the trainable matrices.
-        batch_size: samples a step. Texts of like length share a batch.
+        batch_size: samples a step, of all processes together. Texts of like length share a batch.
         warmup: the share of all steps in which the learning rate rises from zero.
         label_smoothing: in [0, 1).
         class_weights: one positive weight a class; the training loss is the mean weighted by them.
@@ -117,11 +118,12 @@ def finetune(
             saves time.
         precision: "float32", "bfloat16", or "auto": bfloat16 where the device computes it.
         checkpoint: a file, written after each epoch; a run with the same recipe that finds it goes on
-            from there.
+            from there, in as many processes as it now has. Every node must see the file.
         seed: order of the samples, augmentation, dropout.
     Returns: History.
     Raises: ValueError for an option out of range, an empty split or a task with other classes; ModelError
-        when the loss is no number any more, or when the checkpoint belongs to another recipe.
+        when the loss is no number any more, when the checkpoint belongs to another recipe, or when
+        processes that should train together have different recipes.
     """
     began = time.perf_counter()
     _check(classifier, task, label_smoothing, class_weights, optimizer, precision)
@@ -154,6 +156,7 @@ def finetune(
         "validation": task.validation.digest,
         "validation_labels": _digest(task.validation.labels),
     }
+    _same_in_all_processes(recipe)
     model, device = classifier.model, classifier.device
     parameters = parts.freeze(model, train)
     samples = Samples(
@@ -176,13 +179,15 @@ def finetune(
         weight=None if class_weights is None else torch.tensor(recipe["class_weights"], device=device),
         label_smoothing=label_smoothing,
     )
+    in_loss = None if class_weights is None else np.array(recipe["class_weights"])[labels.cpu()]  # (n,)
     curves, best = {"train_loss": [], "validation_loss": [], "validation_accuracy": []}, None
-    if checkpoint is not None and Path(checkpoint).exists():
+    if checkpoint is not None and processes.from_main(Path(checkpoint).exists):
         curves, best = checkpoints.load(checkpoint, model, optimiser, schedule, recipe)
     first = len(curves["train_loss"])
 
     with (
         torch.random.fork_rng(devices=[device] if device.type == "cuda" else []),
+        data_parallel.whole_batch_norm(model),
         progress.bar(total=epochs * steps_an_epoch, description=f"fine-tune {train}", unit="batch") as bar,
     ):
         bar.update(first * steps_an_epoch)
@@ -191,21 +196,24 @@ def finetune(
                 break
             # Every epoch draws from a source of its own, so that a run taken up again draws the same.
             rng = np.random.default_rng([seed, epoch])
-            torch.manual_seed(int(rng.integers(2**31)))
+            torch.manual_seed(int(rng.integers(2**31)) + processes.index())
             parts.train_mode(model, train)
             total = 0.0
             for chosen in batches(samples.lengths, batch_size, rng):
-                loss = loss_of(samples.logits(chosen, epoch), labels[chosen])  # logits (batch, k)
+                mine, share = data_parallel.part(chosen, in_loss)  # in one process: all of it, and 1
+                loss = loss_of(samples.logits(mine, epoch), labels[mine])  # logits (batch, k)
                 if l2_penalty:
                     loss = loss + l2_penalty * sum((p**2).sum() for p in parameters if p.ndim > 1)
                 optimiser.zero_grad()
-                loss.backward()
+                (share * loss).backward()
+                data_parallel.add_gradients(parameters)
                 nn.utils.clip_grad_norm_(parameters, CLIP)
                 optimiser.step()
                 schedule.step()
-                total += loss.item() * len(chosen)
+                total += share * loss.item() * len(chosen)
                 bar.update()
             model.eval()
+            total = sum(processes.gather(total))
             validation_loss, accuracy = samples.validate()
             if not math.isfinite(total + validation_loss):
                 raise ModelError(
@@ -218,7 +226,7 @@ def finetune(
             bar.set_postfix(loss=f"{curves['train_loss'][-1]:.3f}", validation=f"{accuracy:.3f}")
             if patience is not None and _epochs_since_best(curves["validation_loss"]) == 0:
                 best = {name: tensor.clone() for name, tensor in model.state_dict().items()}
-            if checkpoint is not None:
+            if checkpoint is not None and processes.index() == 0:
                 checkpoints.save(checkpoint, model, optimiser, schedule, recipe, curves, best)
     if best is not None:
         model.load_state_dict(best)
@@ -288,9 +296,25 @@ def _check(classifier, task, label_smoothing, class_weights, optimizer, precisio
         raise ValueError(f"expected precision 'auto', 'float32' or 'bfloat16', got {precision!r}: choose one")
 
 
+def _same_in_all_processes(recipe: dict) -> None:
+    for other in processes.gather(recipe):
+        differing = sorted(name for name in recipe if other[name] != recipe[name])
+        if differing:
+            raise ModelError(
+                f"expected the same recipe in all processes, got another {', '.join(differing)}: "
+                "let no process choose for itself, or train inside processes.alone()"
+            )
+
+
 def _not_negative(value: float, *, name: str) -> float:
     return 0.0 if value == 0 else checks.positive(value, name=name)
 
 
 def _digest(labels: np.ndarray) -> str:
     return hashlib.sha256(np.ascontiguousarray(labels, dtype=np.int64).tobytes()).hexdigest()
+
+
+if __name__ == "__main__":
+    from trustlib import finetune_command
+
+    raise SystemExit(finetune_command.main())

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from trustlib import atomic, checks, predictions_csv, progress
+from trustlib import atomic, checks, predictions_csv, processes, progress
 from trustlib.errors import DataError, ModelError
 
 
@@ -112,7 +112,8 @@ def predict(
         split: has inputs and labels, and may have ids, human_probs and groups.
         classes: k names; by default those of the classifier that `predict_proba` is a method of.
         batch_size: inputs in one call.
-    Returns: Predictions, in the order of the split. Costs ceil(n / batch_size) calls of the model.
+    Returns: Predictions, in the order of the split. Costs ceil(n / batch_size) calls of the model, which
+        several processes share.
     Raises: ValueError without classes; ModelError when the model's answers have the wrong shape.
     """
     batch_size = checks.count(batch_size, name="batch_size")
@@ -121,12 +122,14 @@ def predict(
     if classes is None:
         raise ValueError("expected classes, got none from the model; pass classes=(...), one name per column")
     n = checks.count(len(split.labels), name="the number of samples in the split")
-    probs = []
-    for start in progress.bar(range(0, n, batch_size), description="predict", unit="batch"):
+
+    def answered(start: int) -> NDArray[np.float64]:
         stop = min(start + batch_size, n)
-        probs.append(ask(predict_proba, split.inputs[start:stop], stop - start, len(classes)))
+        return ask(predict_proba, split.inputs[start:stop], stop - start, len(classes))
+
+    starts = progress.bar(range(0, n, batch_size), description="predict", unit="batch")
     return Predictions(
-        np.concatenate(probs),
+        np.concatenate(processes.share(answered, starts)),
         split.labels,
         tuple(classes),
         ids=getattr(split, "ids", None),

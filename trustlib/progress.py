@@ -1,9 +1,14 @@
-"""Bars for whatever takes more than a moment; silent where TRUSTLIB_PROGRESS=0."""
+"""Bars for whatever takes more than a moment; silent where TRUSTLIB_PROGRESS=0.
+
+Of several processes only the main one shows them.
+"""
 
 import os
 from collections.abc import Iterable
 
 from tqdm.auto import tqdm
+
+from trustlib import processes
 
 
 def bar(
@@ -16,5 +21,5 @@ def bar(
         desc=description,
         unit=unit,
         leave=False,
-        disable=os.environ.get("TRUSTLIB_PROGRESS") == "0",
+        disable=os.environ.get("TRUSTLIB_PROGRESS") == "0" or not processes.is_main(),
     )

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from trustlib import frozen, progress
+from trustlib import frozen, processes, progress
 from trustlib.pixels import Lazy
 
 KEPT_BYTES = 3 * 2**30  # features of the frozen part are kept when they fit
@@ -58,15 +58,15 @@ class Samples:
     @torch.no_grad()
     def validate(self, *, batch_size: int = 64) -> tuple[float, float]:
         """Mean cross-entropy and accuracy on the validation split; the network is in evaluation mode."""
-        logits = []
+
+        def answered(at: int) -> Tensor:
+            chosen = range(at, min(at + batch_size, len(self.validation)))
+            if self.cut is not None:
+                return self.cut.logits([self.kept_validation[i] for i in chosen]).float().cpu()
+            return self._through_all([self.validation[i] for i in chosen]).float().cpu()
+
         with self.autocast:
-            for at in range(0, len(self.validation), batch_size):
-                chosen = range(at, min(at + batch_size, len(self.validation)))
-                if self.cut is not None:
-                    logits.append(self.cut.logits([self.kept_validation[i] for i in chosen]))
-                else:
-                    logits.append(self._through_all([self.validation[i] for i in chosen]))
-        answers = torch.cat(logits).float().cpu()
+            answers = torch.cat(processes.share(answered, range(0, len(self.validation), batch_size)))
         loss = nn.functional.cross_entropy(answers, self.validation_labels).item()
         return loss, (answers.argmax(1) == self.validation_labels).double().mean().item()
 
@@ -84,10 +84,24 @@ class Samples:
         self.cut = cut
         with self.autocast:
             self.kept = [
-                frozen.features(self.classifier, self._views(view), cut)
+                self._features(self._views(view), cut)
                 for view in progress.bar(range(self.views), description="keep features", unit="view")
             ]
-            self.kept_validation = frozen.features(self.classifier, self.validation, cut)
+            self.kept_validation = self._features(self.validation, cut)
+
+    def _features(self, prepared: Sequence, cut: frozen.Cut) -> list[Tensor]:
+        """What reaches the cut, of every sample; each process computes a part, and all keep all of it."""
+        n = processes.count()
+        if n == 1:
+            return frozen.features(self.classifier, prepared, cut)
+
+        def computed(rows: range) -> list[Tensor]:
+            some = Lazy(rows, lambda i, _: prepared[i])
+            some = [some[j] for j in range(len(some))] if isinstance(prepared, list) else some
+            return [kept.cpu() for kept in frozen.features(self.classifier, some, cut)]
+
+        parts = processes.share(computed, [range(first, len(prepared), n) for first in range(n)])
+        return [parts[i % n][i // n].to(self.classifier.device) for i in range(len(prepared))]
 
     def _through_all(self, samples: list[Tensor]) -> Tensor:
         return self.classifier.forward(self.classifier.collate(samples))

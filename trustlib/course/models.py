@@ -5,7 +5,8 @@
 
 A model is kept under a key of everything that shaped it: recipe, starting weights, data, labels, code and
 library versions. Change one of them, and it is made anew. Two kernels that want the same model at once
-make it once: the first trains, the other waits for the lock and then reads.
+make it once: the first trains, the other waits for the lock and then reads. Processes that were launched
+together train it together.
 """
 
 import dataclasses
@@ -13,12 +14,13 @@ import hashlib
 import importlib
 import inspect
 import json
+from contextlib import nullcontext
 from importlib import metadata
 from pathlib import Path
 
 from filelock import FileLock
 
-from trustlib import assets, atomic
+from trustlib import assets, atomic, processes
 from trustlib.course import profiles
 
 CODE = (
@@ -161,15 +163,19 @@ def _made(start, kind, task, recipes, weights, shape, seed):
         / f"{task.name}-{recipe.train}-{_key(task, recipes, weights, shape, seed)}"
     )
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(f"{folder}.lock"):
-        if not (folder / "history.json").exists():
+    with FileLock(f"{folder}.lock") if processes.index() == 0 else nullcontext():
+        if not processes.from_main((folder / "history.json").exists):
             classifier = start()
             checkpoint = folder.with_suffix(".checkpoint")
             history = train(classifier, task, recipe, seed=seed, checkpoint=checkpoint)
-            with atomic.folder(folder) as temporary:
-                classifier.save(temporary)
-                (temporary / "history.json").write_text(history.to_json())
-            checkpoint.unlink(missing_ok=True)
+
+            def keep() -> None:
+                with atomic.folder(folder) as temporary:
+                    classifier.save(temporary)
+                    (temporary / "history.json").write_text(history.to_json())
+                checkpoint.unlink(missing_ok=True)
+
+            processes.from_main(keep)
         history = finetune.History.from_json((folder / "history.json").read_text())
         return kind.load(folder), history
 

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from trustlib import checks, estimates, progress
+from trustlib import checks, estimates, processes, progress
 from trustlib.estimates import Estimate
 from trustlib.explain.explanation import Explanation
 from trustlib.explain.importance import column_names, most_important_first
@@ -72,6 +72,8 @@ def each(
 ) -> Iterator[Explanation]:
     """Explain inputs one by one, each when its turn comes, so that no more than one is in memory.
 
+    Several processes (see trustlib.processes) explain one each at a time, and all get all explanations.
+
     Args:
         explain: explain(predict_proba, input, seed) -> Explanation.
         inputs: pictures, texts or rows; may load lazily.
@@ -85,8 +87,13 @@ def each(
     >>> [found.seed for found in each(explain, None, [[1.0], [2.0]], seed=5)]
     [5, 6]
     """
-    numbers = progress.bar(range(len(inputs)), description="explanations", unit="input")
-    return (explain(predict_proba, inputs[i], seed + i) for i in numbers)
+    n = processes.count()
+    with progress.bar(total=len(inputs), description="explanations", unit="input") as bar:
+        for first in range(0, len(inputs), n):
+            turn = range(first, min(first + n, len(inputs)))
+            for found in processes.share(lambda i: explain(predict_proba, inputs[i], seed + i), turn):
+                bar.update()
+                yield found
 
 
 def global_importance(

@@ -13,37 +13,20 @@ from __future__ import annotations
 
 import importlib
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from trustlib import tasks
-from trustlib.errors import DataError, ModelError
+from trustlib.errors import ModelError
 from trustlib.tasks.task import Task
 
 ARMS = ("head", "last_block", "all")
-TASKS: dict[str, Callable[[], Task]] = {
-    "cells": tasks.solar_cells,
-    "cells:blocks": lambda: tasks.solar_cells(split="blocks"),
-    "reviews": tasks.movie_reviews,
-    "iris": tasks.iris,
-    "breast-cancer": tasks.breast_cancer,
-    "digits": tasks.digits28,
-}
 
 
 def task(word: str) -> Task:
     """The task of that name, or of the data at that path. Raises: DataError; AssetError."""
-    if word in TASKS:
-        return TASKS[word]()
-    if Path(word).is_dir():
-        return tasks.image_folder(word)
-    if word.lower().endswith((".csv", ".tsv")):
-        return tasks.texts_csv(word)
-    raise DataError(
-        f"expected a task: {', '.join(TASKS)}, a folder of pictures, or a .csv file of texts, got {word!r}; "
-        "choose one"
-    )
+    return tasks.named(word)
 
 
 def model(word: str, task: Task, *, architecture: str | None = None, size: int | None = None) -> Any:

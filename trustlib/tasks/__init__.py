@@ -1,12 +1,13 @@
 """The tasks: questions with samples, labels and what people said.
 
 `solar_cells` and `movie_reviews` are the two running cases; `iris`, `breast_cancer` and `digits28` are small
-exact examples; `image_folder` and `texts_csv` read your own data. Each returns a `Task` with the splits
-train, validation, calibration and test; `shortcuts` plants a mark into one.
+exact examples; `image_folder` and `texts_csv` read your own data; `named` knows all of these by a word. Each
+returns a `Task` with the splits train, validation, calibration and test; `shortcuts` plants a mark into one.
 """
 
 from trustlib.tasks import shortcuts
 from trustlib.tasks.digits import digits28
+from trustlib.tasks.named import TASKS, named
 from trustlib.tasks.own import image_folder, texts_csv
 from trustlib.tasks.reviews import movie_reviews
 from trustlib.tasks.solar import solar_cells
@@ -16,12 +17,14 @@ from trustlib.tasks.task import Pictures, Split, Task
 __all__ = [
     "Pictures",
     "Split",
+    "TASKS",
     "Task",
     "breast_cancer",
     "digits28",
     "image_folder",
     "iris",
     "movie_reviews",
+    "named",
     "shortcuts",
     "solar_cells",
     "texts_csv",
