@@ -7,14 +7,21 @@ from tqdm.auto import tqdm
 
 
 def bar(
-    items: Iterable | None = None, *, total: int | None = None, description: str, unit: str = "it"
+    items: Iterable | None = None,
+    *,
+    total: int | None = None,
+    description: str,
+    unit: str = "it",
+    unit_scale: bool = False,
+    show: bool = True,
 ) -> tqdm:
-    """A tqdm bar that leaves no trace when it is done."""
+    """A tqdm bar that leaves no trace when it is done; `unit_scale` counts in thousands and millions."""
     return tqdm(
         items,
         total=total,
         desc=description,
         unit=unit,
+        unit_scale=unit_scale,
         leave=False,
-        disable=os.environ.get("TRUSTLIB_PROGRESS") == "0",
+        disable=not show or os.environ.get("TRUSTLIB_PROGRESS") == "0",
     )
