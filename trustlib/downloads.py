@@ -96,11 +96,12 @@ def snapshot(
     """
     try:
         import huggingface_hub
+        from huggingface_hub import constants, utils
     except ImportError as error:
         raise AssetError(
             "expected the package huggingface_hub, got none: run pip install 'trustlib[models]' first"
         ) from error
-    if huggingface_hub.constants.HF_HUB_OFFLINE:
+    if constants.HF_HUB_OFFLINE:
         raise AssetError("expected to reach the hub, got HF_HUB_OFFLINE=1: set it to 0 for this one command")
     folder = cache / f"{kind}s--{repository.replace('/', '--')}"
     if again:
@@ -110,7 +111,7 @@ def snapshot(
         if not (folder / "blobs" / sha256).exists():
             file(url, folder / "blobs" / sha256, size=size, sha256=sha256, show=show)
     quiet = not show or os.environ.get("TRUSTLIB_PROGRESS") == "0"
-    (huggingface_hub.utils.disable_progress_bars if quiet else huggingface_hub.utils.enable_progress_bars)()
+    (utils.disable_progress_bars if quiet else utils.enable_progress_bars)()
     try:
         huggingface_hub.snapshot_download(
             repository, repo_type=kind, revision=revision, allow_patterns=list(files), cache_dir=cache
