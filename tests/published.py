@@ -8,6 +8,7 @@ import hashlib
 import io
 import json
 import pickle
+import re
 import tarfile
 import zipfile
 from dataclasses import asdict
@@ -139,6 +140,89 @@ def snapshot(root, name):
     branch.parent.mkdir()
     branch.write_text(folder.name)
     return folder
+
+
+BERT_CONFIG = """{
+  "architectures": [
+    "BertForMaskedLM"
+  ],
+  "attention_probs_dropout_prob": 0.1,
+  "gradient_checkpointing": false,
+  "hidden_act": "gelu",
+  "hidden_dropout_prob": 0.1,
+  "hidden_size": 768,
+  "initializer_range": 0.02,
+  "intermediate_size": 3072,
+  "layer_norm_eps": 1e-12,
+  "max_position_embeddings": 512,
+  "model_type": "bert",
+  "num_attention_heads": 12,
+  "num_hidden_layers": 12,
+  "pad_token_id": 0,
+  "position_embedding_type": "absolute",
+  "transformers_version": "4.6.0.dev0",
+  "type_vocab_size": 2,
+  "use_cache": true,
+  "vocab_size": 30522
+}
+"""
+TOKENIZER_CONFIG = '{"do_lower_case": true, "model_max_length": 512}'
+
+
+def bert(root, **sizes):
+    """A snapshot of bert-base-uncased in the hub's cache: its published files, but for weights drawn at random.
+
+    The weights have the published names: layer norms with gamma and beta, and the heads of pretraining.
+    `sizes` replace those of the configuration, for a network that a test can carry.
+    """
+    from safetensors.torch import save_file
+
+    folder = snapshot(root, "bert-base-uncased")
+    config = BERT_CONFIG
+    for name, value in sizes.items():
+        config = re.sub(rf'("{name}": )\d+', rf"\g<1>{value}", config)
+    (folder / "config.json").write_text(config)
+    (folder / "tokenizer_config.json").write_text(TOKENIZER_CONFIG)
+    minilm = Path(assets.find("minilm"))  # has BERT's vocabulary
+    (folder / "vocab.txt").write_bytes((minilm / "vocab.txt").read_bytes())
+    tokenizer = json.loads((minilm / "tokenizer.json").read_text(encoding="utf-8"))
+    tokenizer |= {"truncation": None, "padding": None}
+    del tokenizer["model"]["type"]
+    text = json.dumps(tokenizer, ensure_ascii=False, separators=(",", ":"))
+    (folder / "tokenizer.json").write_text(text, encoding="utf-8")
+    state = bert_state(folder)
+    save_file(state, folder / "model.safetensors", metadata={"format": "pt"})
+    return folder, state
+
+
+def bert_state(folder):
+    """Tensors of BERT with its heads of pretraining, under their published names."""
+    import torch
+    from transformers import BertConfig, BertForPreTraining
+
+    with torch.random.fork_rng():
+        torch.manual_seed(3)
+        state = BertForPreTraining(BertConfig.from_pretrained(folder)).state_dict()
+    old = {"LayerNorm.weight": "LayerNorm.gamma", "LayerNorm.bias": "LayerNorm.beta"}
+    return {
+        re.sub("LayerNorm.(weight|bias)", lambda found: old[found[0]], name): tensor.clone()
+        for name, tensor in state.items()
+        if not name.startswith("cls.predictions.decoder")  # the same numbers as the word embeddings
+    }
+
+
+def resnet50(root):
+    """torchvision's ResNet-50 of 1,000 classes, random weights, under the name and place of the published file."""
+    import torch
+    from torchvision.models import resnet50
+
+    path = root / "torch" / "hub" / assets.manifest()["resnet50-imagenet"].path
+    path.parent.mkdir(parents=True)
+    with torch.random.fork_rng():
+        torch.manual_seed(3)
+        model = resnet50()
+    torch.save(model.state_dict(), path)
+    return path, model
 
 
 def sha256(data):

@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 import pickle
 import tarfile
+from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -46,23 +47,27 @@ def cifar10() -> Task:
     """
     path = assets.find("cifar10")
     batches = _read(path)
-    classes = tuple(str(name) for name in batches["batches.meta"]["label_names"])
     training = [_pictures(batches[name], path) for name in TRAINING]
-    pixels, labels, names = (np.concatenate(columns) for columns in zip(*training, strict=True))
-    n = len(labels)
+    return _task(
+        tuple(str(name) for name in batches["batches.meta"]["label_names"]),
+        [np.concatenate(columns) for columns in zip(*training, strict=True)],
+        _pictures(batches["test_batch"], path),
+    )
+
+
+def _task(classes: tuple[str, ...], training: Sequence[NDArray[Any]], test: Sequence[NDArray[Any]]) -> Task:
+    """The task from pixels, labels and file names of both published parts, in their published order."""
+    n = len(training[1])
     last, half = n - round(0.1 * n), n - round(0.05 * n)
-    rows = {"train": slice(0, last), "validation": slice(last, half), "calibration": slice(half, n)}
-    splits = {
-        name: _split(name, "train", np.arange(n)[part], pixels[part], labels[part], names[part])
-        for name, part in rows.items()
-    }
-    pixels, labels, names = _pictures(batches["test_batch"], path)
-    splits["test"] = _split("test", "test", np.arange(len(labels)), pixels, labels, names)
+    rows = {"train": (0, last), "validation": (last, half), "calibration": (half, n)}
+    splits = {name: _split(name, "train", *part, training) for name, part in rows.items()}
+    splits["test"] = _split("test", "test", 0, len(test[1]), test)
     return Task("cifar10", "What is in this photograph?", "image", classes, **splits)
 
 
-def _split(name: str, prefix: str, rows, pixels, labels, filenames) -> Split:
-    ids = [f"{prefix}-{row:05d}" for row in rows]
+def _split(name: str, prefix: str, start: int, stop: int, columns: Sequence[NDArray[Any]]) -> Split:
+    pixels, labels, filenames = (column[start:stop] for column in columns)
+    ids = [f"{prefix}-{row:05d}" for row in range(start, stop)]
     return Split(name, pixels, labels, ids, metadata={"filename": filenames})
 
 
