@@ -25,7 +25,7 @@ CIFAR_CLASSES = "airplane automobile bird cat deer dog frog horse ship truck".sp
 
 
 def manifest(root, monkeypatch, **paths):
-    """Entries of the real manifest for what lies at `paths` (asset name to path), with the digests found there."""
+    """Entries of the real manifest for what lies at `paths` (asset name to path), with the digests there."""
     known, entries = assets.manifest(), []
     for name, path in paths.items():
         asset = known[name.replace("_", "-")]
@@ -82,7 +82,7 @@ def cifar_archive(path, train, test):
 
 
 class _Python2(pickle._Pickler):
-    """Writes strings and arrays as Python 2 and the NumPy of its day did; the published files are such pickles."""
+    """Writes strings and arrays as Python 2 and the NumPy of its day did, as the published files have them."""
 
     dispatch = pickle._Pickler.dispatch.copy()
 
@@ -132,7 +132,7 @@ def cifar10(root, monkeypatch, *, train=40, test=20):
 
 
 def snapshot(root, name):
-    """The folder where the hub's cache keeps the snapshot that the real manifest names; empty, with its branch."""
+    """The folder of the hub's cache for the snapshot that the real manifest names; empty, with its branch."""
     asset = assets.manifest()[name]
     folder = root / "hub" / asset.path
     folder.mkdir(parents=True)
@@ -170,7 +170,7 @@ TOKENIZER_CONFIG = '{"do_lower_case": true, "model_max_length": 512}'
 
 
 def bert(root, **sizes):
-    """A snapshot of bert-base-uncased in the hub's cache: its published files, but for weights drawn at random.
+    """A snapshot of bert-base-uncased in the hub's cache: published files, but for weights drawn at random.
 
     The weights have the published names: layer norms with gamma and beta, and the heads of pretraining.
     `sizes` replace those of the configuration, for a network that a test can carry.
@@ -212,7 +212,7 @@ def bert_state(folder):
 
 
 def resnet50(root):
-    """torchvision's ResNet-50 of 1,000 classes, random weights, under the name and place of the published file."""
+    """torchvision's ResNet-50 of 1,000 classes, random weights, at the place of the published file."""
     import torch
     from torchvision.models import resnet50
 

@@ -1,4 +1,4 @@
-"""`trustlib fetch` brings published files to where torch and the hub keep them, from a server on this machine."""
+"""`trustlib fetch` brings published files to where torch and the hub keep them, from a local server."""
 
 import hashlib
 import json
@@ -116,7 +116,7 @@ def test_the_command_line_goes_on_after_an_interruption(place, capsys):
     assert capsys.readouterr().out.startswith("ok       d ")
 
 
-# Files of the hub. Its library reads its settings once, when it is imported, so each test has its own process.
+# Files of the hub. Its library reads its settings when it is imported, so each test has its own process.
 
 
 def fetched(root, site, *, offline="0", code=""):
@@ -125,7 +125,11 @@ def fetched(root, site, *, offline="0", code=""):
         f"assets.data_folder = lambda: Path({str(root / 'data')!r});"
     )
     program += code or "sys.exit(cli.main(['fetch', 'tiny']))"
-    environment = os.environ | {"HF_ENDPOINT": site.url(), "HF_HUB_OFFLINE": offline, "HF_HUB_DISABLE_XET": "1"}
+    environment = os.environ | {
+        "HF_ENDPOINT": site.url(),
+        "HF_HUB_OFFLINE": offline,
+        "HF_HUB_DISABLE_XET": "1",
+    }
     return subprocess.run(
         [sys.executable, "-c", program], env=environment, capture_output=True, text=True, timeout=120
     )
@@ -156,7 +160,9 @@ def test_a_large_file_of_the_hub_goes_on_where_it_stopped(place):
     path = f"/org/tiny/resolve/{COMMIT}/weights.bin"
     with hub("org/tiny", files, large=["weights.bin"]) as site:
         root = place(hub_entry(files, large=["weights.bin"]))
-        partial = root / "HF_HUB_CACHE/models--org--tiny/blobs" / f"{hashlib.sha256(WEIGHTS).hexdigest()}.partial"
+        partial = (
+            root / "HF_HUB_CACHE/models--org--tiny/blobs" / f"{hashlib.sha256(WEIGHTS).hexdigest()}.partial"
+        )
         partial.parent.mkdir(parents=True)
         partial.write_bytes(WEIGHTS[:20_000])  # what an interrupted call leaves
         site.cuts[path] = [10_000]
@@ -186,7 +192,9 @@ def test_a_damaged_snapshot_is_repaired_and_what_is_right_is_kept(place, damaged
         site.asked.clear()
         done = fetched(root, site)
         assert done.returncode == 0 and path.read_bytes() == files[damaged], done.stderr
-        again = [where for method, where, _ in site.asked if method == "GET" and where.endswith("weights.bin")]
+        again = [
+            where for method, where, _ in site.asked if method == "GET" and where.endswith("weights.bin")
+        ]
     assert len(again) == (damaged == "weights.bin")
 
 
@@ -196,7 +204,9 @@ def test_a_snapshot_that_lacks_a_file_is_called_incomplete(place):
     folder = root / "HF_HUB_CACHE/models--org--tiny/snapshots" / COMMIT
     folder.mkdir(parents=True)
     (folder / "config.json").write_bytes(CONFIG)
-    with pytest.raises(AssetError, match="expected weights.bin of tiny at .*incomplete; do: trustlib fetch tiny"):
+    with pytest.raises(
+        AssetError, match="expected weights.bin of tiny at .*incomplete; do: trustlib fetch tiny"
+    ):
         assets.find("tiny")
 
 

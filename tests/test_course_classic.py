@@ -1,4 +1,4 @@
-"""The classic recipes are what they are called: compared with plain loops of torch, and tried on real pictures."""
+"""The classic recipes are what they are called: compared with plain loops, and tried on real pictures."""
 
 import numpy as np
 import published
@@ -63,7 +63,9 @@ def test_sgd_on_all_weights_is_the_tutorial_s_loop():
     c = small()
     history = classic.sgd_on_all_weights(c, tiny.image_task(train=N))
     assert same(c.model, plain_loop(lambda w: torch.optim.SGD(w, lr=0.001, momentum=0.9), 7))
-    assert not same(c.model, plain_loop(lambda w: torch.optim.SGD(w, lr=0.001, momentum=0.9, nesterov=True), 7))
+    assert not same(
+        c.model, plain_loop(lambda w: torch.optim.SGD(w, lr=0.001, momentum=0.9, nesterov=True), 7)
+    )
     assert history.n_trainable == history.n_parameters
 
 

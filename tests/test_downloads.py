@@ -1,4 +1,4 @@
-"""Downloads: cut off, cut short, changed, gone, slow; what arrives is whole, or there is one clear sentence."""
+"""Downloads: cut off, cut short, changed, gone, slow; what arrives is whole, or one sentence says why."""
 
 import hashlib
 import shutil
@@ -179,8 +179,12 @@ def test_a_full_disk_is_told_before_anything_is_asked(site, target, monkeypatch)
     assert site.asked == []
 
 
-@pytest.mark.parametrize(("show", "setting", "speaks"), [(True, "1", True), (False, "1", False), (True, "0", False)])
-def test_a_bar_counts_bytes_where_progress_is_wanted(site, target, monkeypatch, capsys, show, setting, speaks):
+@pytest.mark.parametrize(
+    ("show", "setting", "speaks"), [(True, "1", True), (False, "1", False), (True, "0", False)]
+)
+def test_a_bar_counts_bytes_where_progress_is_wanted(
+    site, target, monkeypatch, capsys, show, setting, speaks
+):
     monkeypatch.setenv("TRUSTLIB_PROGRESS", setting)
     downloads.file(site.url("/a.bin"), target, show=show, **QUICK)
     assert ("fetch a.bin" in capsys.readouterr().err) == speaks

@@ -389,7 +389,9 @@ def test_the_rate_falls_along_a_line_or_stays():
     assert [flat(step) for step in (0, 3, 4, 12, 20)] == [0.25, 1.0, 1.0, 1.0, 1.0]
     assert finetune._warm("constant", 0.0, 5)(0) == 1.0
     cosine = finetune._warm("cosine", 0.2, 20)
-    assert [cosine(step) for step in range(21)] == [finetune._warm_cosine(0.2, 20)(step) for step in range(21)]
+    assert [cosine(step) for step in range(21)] == [
+        finetune._warm_cosine(0.2, 20)(step) for step in range(21)
+    ]
 
 
 def test_the_head_s_own_rate_moves_the_head_alone(make):

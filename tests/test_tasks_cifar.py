@@ -1,4 +1,4 @@
-"""CIFAR-10 in its published format: real pictures in the right colours and rows, splits that follow the files."""
+"""CIFAR-10 in its published format: pictures in the right colours and rows, splits that follow the files."""
 
 import io
 import pickle
@@ -12,7 +12,7 @@ from trustlib import assets, tasks
 from trustlib.errors import AssetError, DataError
 from trustlib.tasks import cifar
 
-# The splits of the published 60,000 depend on nothing but their order, so their digests are known without them.
+# The splits of the published 60,000 depend on their order alone, so their digests are known without them.
 FROZEN = {
     "train": "c26d244c7f326b55",  # ids train-00000 to train-44999
     "validation": "2099dd9180c5cfa4",  # train-45000 to train-47499
@@ -82,7 +82,9 @@ def test_real_pictures_come_back_as_they_went_in(tmp_path, monkeypatch):
     assert np.array_equal(task.test.inputs, pixels) and np.array_equal(task.test.labels, labels)
     assert task.test.inputs.std() > 40  # photographs, not blanks
     ships, frogs = (task.test.inputs[task.test.labels == label].mean((0, 1, 2)) for label in (8, 6))
-    assert ships[2] > ships[0] and frogs[2] < frogs[0]  # the sea is blue, frogs are not: channels in their order
+    assert (
+        ships[2] > ships[0] and frogs[2] < frogs[0]
+    )  # the sea is blue, frogs are not: channels in their order
 
 
 def test_the_same_pictures_as_torchvision_reads_from_the_same_archive(small, tmp_path, monkeypatch):
@@ -133,7 +135,9 @@ class Trap:
 
 
 def test_a_pickle_that_would_run_code_is_refused(small, tmp_path, monkeypatch):
-    rewritten(small, tmp_path, monkeypatch, "data_batch_3", pickle.dumps({b"data": Trap(tmp_path / "sprung")}))
+    rewritten(
+        small, tmp_path, monkeypatch, "data_batch_3", pickle.dumps({b"data": Trap(tmp_path / "sprung")})
+    )
     with pytest.raises(DataError, match="expected arrays in CIFAR-10, got a pickle that names"):
         tasks.cifar10()
     assert not (tmp_path / "sprung").exists()

@@ -21,7 +21,11 @@ FROZEN = {
 
 def lines(part, n):
     return [
-        {"text": f"{part} {i} is a fine film , caf\u00e9 or not .", "label": i % 2, "label_text": ["negative", "positive"][i % 2]}
+        {
+            "text": f"{part} {i} is a fine film , caf\u00e9 or not .",
+            "label": i % 2,
+            "label_text": ["negative", "positive"][i % 2],
+        }
         for i in range(n)
     ]
 

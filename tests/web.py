@@ -92,7 +92,7 @@ COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 
 def hub(repository, files, *, kind="model", large=()):
-    """A Site with one commit of a repository, as the hub's interface gives it; `large` are stored by sha256."""
+    """A Site with one commit of a repository, as the hub gives it; `large` are stored by sha256."""
     prefix = "" if kind == "model" else f"{kind}s/"
     site, tree = Site({}), []
     for name, data in files.items():

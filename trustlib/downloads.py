@@ -128,7 +128,7 @@ def snapshot(
 
 
 def _forget(folder: Path, revision: str, files: Sequence[str], large: Sequence[tuple[str, int, str]]) -> None:
-    """Delete the files of a snapshot with what they point to; of the large ones only those that are damaged."""
+    """Delete a snapshot's files with what they point to; of the large ones only those that are damaged."""
     whole = {sha256 for _, _, sha256 in large if _digest(folder / "blobs" / sha256) == sha256}
     for name in files:
         path = folder / "snapshots" / revision / name
@@ -184,7 +184,9 @@ def _more_bytes(url: str, part: Path, size: int, timeout: float, bar) -> None:
         bar.n = have
         bar.refresh()
         with open(part, "ab" if goes_on else "wb") as written:
-            while chunk := answer.read1(CHUNK):  # what is there: `read` would lose it when the rest stays away
+            while chunk := answer.read1(
+                CHUNK
+            ):  # what is there: `read` would lose it when the rest stays away
                 have += len(chunk)
                 if have > size:
                     written.truncate(0)

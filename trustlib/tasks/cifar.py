@@ -36,8 +36,8 @@ def cifar10() -> Task:
 
     The published files come in random order, so the splits follow it and nothing is drawn: `test` is the
     published test batch (10,000); of the published training batches the last tenth is set apart, one half of
-    it for `validation`, the other for `calibration` (2,500 each), and 45,000 remain for `train`, as many as in
-    He et al. (2016). `inputs` are arrays (n, 32, 32, 3) of uint8; `metadata` holds the published "filename".
+    it for `validation`, the other for `calibration` (2,500 each), and 45,000 remain for `train`, as in He et
+    al. (2016). `inputs` are arrays (n, 32, 32, 3) of uint8; `metadata` holds the published "filename".
 
     About 3 % of the test pictures have a near duplicate among the training pictures (Barz and Denzler, 2020):
     they are left in, so that accuracies compare with published ones. `generalization.leaks` finds such pairs.
@@ -81,16 +81,20 @@ def _read(path: Path) -> dict[str, dict[str, Any]]:
                 found[name] = _unpickle(archive.extractfile(member).read())
     if found.keys() != wanted:
         missing = min(wanted - found.keys())
-        raise DataError(f"expected {missing} in {path}, got an archive without it; do: trustlib fetch cifar10")
+        raise DataError(
+            f"expected {missing} in {path}, got an archive without it; do: trustlib fetch cifar10"
+        )
     return found
 
 
 class _Arrays(pickle.Unpickler):
-    """Reads arrays, lists and strings. The published files are pickles, and a pickle may call what it names."""
+    """Reads arrays, lists and strings. The published files are pickles, and a pickle may call functions."""
 
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) not in HARMLESS:
-            raise DataError(f"expected arrays in CIFAR-10, got a pickle that names {module}.{name}: delete it")
+            raise DataError(
+                f"expected arrays in CIFAR-10, got a pickle that names {module}.{name}: delete it"
+            )
         return super().find_class(module, name)
 
 

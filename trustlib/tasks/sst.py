@@ -16,7 +16,7 @@ CLASSES = ("negative", "positive")
 
 
 def sst2() -> Task:
-    """Is this sentence positive? 6,920 sentences to learn from, 1,821 to be tested with; neutral ones left out.
+    """Is this sentence positive? 6,920 sentences to learn from, 1,821 to be tested with, none neutral.
 
     The splits follow the published files and nothing is drawn: `train` and `test` are theirs; of their 872
     sentences for development, those in even rows (0, 2, ...) are the `validation` split and those in odd rows
