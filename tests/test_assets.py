@@ -75,7 +75,44 @@ def test_manifest_names_what_the_library_asks_for():
         "resnet50-tinyimagenet",
         "resnet50-imagenet",
         "bert-base-uncased",
+        "cifar10",
+        "sst2",
     }
+
+
+def test_what_can_be_fetched_is_brought_by_one_command_and_what_only_full_needs_has_to_be_named(monkeypatch):
+    known = assets.manifest()
+    for name, asset in known.items():
+        assert (asset.fix == f"trustlib fetch {name}") == bool(asset.fetch), name
+        assert asset.profile in ("lite", "full") and (asset.fetch or asset.profile == "lite"), name
+    full = {name for name, asset in known.items() if asset.profile == "full"}
+    assert full == {"resnet50-imagenet", "bert-base-uncased", "cifar10", "sst2"}
+    fetched = []
+    monkeypatch.setattr(assets, "_fetch_one", lambda asset, progress: fetched.append(asset.name))
+    assets.fetch(progress=False)
+    assert fetched == ["reviews"]
+
+
+def test_addresses_and_places_in_the_manifest_belong_together():
+    for asset in assets.manifest().values():
+        if (asset.fetch or "").startswith("hf://"):
+            name, commit = asset.fetch.removeprefix("hf://").split("@")
+            kind = "datasets" if name.startswith("datasets/") else "models"
+            folder = f"{kind}--{name.removeprefix('datasets/').replace('/', '--')}"
+            assert asset.hub == "huggingface" and asset.path == f"{folder}/snapshots/{commit}"
+            assert len(commit) == 40 and int(commit, 16)
+            assert {name for name, _, _ in asset.large} <= set(asset.files)
+        elif (asset.fetch or "").startswith("http"):
+            assert asset.fetch.startswith("https://") and asset.fetch.endswith(f"/{Path(asset.path).name}")
+
+
+def test_the_weights_of_imagenet_are_those_that_torchvision_names():
+    from torchvision.models import ResNet50_Weights
+
+    asset = assets.manifest()["resnet50-imagenet"]
+    assert asset.fetch == ResNet50_Weights.IMAGENET1K_V2.url
+    assert asset.path == f"checkpoints/{Path(asset.fetch).name}"  # torch.hub's folder and name
+    assert Path(asset.path).stem.split("-")[1] == asset.sha256[:8]  # torch.hub checks these eight digits
 
 
 @pytest.mark.parametrize("name", ["solar-cells", "minilm", "resnet50-tinyimagenet"])
@@ -108,7 +145,7 @@ def test_status_tells_of_every_asset_and_raises_nothing(monkeypatch, tmp_path):
     assert set(statuses) == set(assets.manifest())
     assert statuses["solar-cells"].ok and statuses["solar-cells"].fix == ""
     bert = statuses["bert-base-uncased"]
-    assert bert.path is None and not bert.ok and "huggingface_hub" in bert.fix
+    assert bert.path is None and not bert.ok and bert.fix == "trustlib fetch bert-base-uncased"
 
 
 # Places and digests, on a small manifest.

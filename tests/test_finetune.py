@@ -310,6 +310,25 @@ def test_a_gradient_longer_than_one_is_cut_to_one():
     assert np.allclose(moved, 0.5 * start / np.linalg.norm(start), atol=1e-2)
 
 
+def test_without_a_clip_a_gradient_keeps_its_length():
+    start = np.array(START)
+    fc, *_ = one_step(start * 100, l2_penalty=50.0, clip=None)
+    moved = start * 100 - fc.weight.detach().numpy()
+    assert np.allclose(moved, 0.5 * 100 * start * 100, rtol=1e-3)
+    fc, *_ = one_step(start * 100, l2_penalty=50.0, clip=3.0)
+    assert np.linalg.norm(start * 100 - fc.weight.detach().numpy()) == pytest.approx(1.5, abs=1e-3)
+
+
+def test_adam_s_first_step_is_the_rate_and_its_decay_is_part_of_the_gradient():
+    # The first step of Adam is rate * gradient / |gradient|, whatever the gradient's size.
+    fc, x, y, _ = one_step(optimizer="adam", rate=0.01)
+    gradient = (0.5 - np.eye(2)[y]).T @ x / 10
+    assert np.allclose(fc.weight.detach().numpy(), -0.01 * np.sign(gradient), atol=1e-5)
+    # A decay so strong that it alone gives the sign; decoupled, it would shrink the weights a hundred times.
+    decayed, *_ = one_step(START, optimizer="adam", rate=0.01, weight_decay=1e4)
+    assert np.allclose(decayed.weight.detach().numpy(), START - 0.01 * np.sign(START), atol=1e-5)
+
+
 def reference(task, epochs, lr, momentum, warmup):
     """Nesterov's SGD, one full batch an epoch, written out in NumPy."""
     x, y = task.train.inputs.reshape(-1, 3).astype(float), np.eye(2)[task.train.labels]
@@ -347,6 +366,32 @@ def test_the_rate_rises_along_a_line_and_falls_along_a_cosine():
     assert falling == sorted(falling, reverse=True)
     assert finetune._warm_cosine(0.0, 5)(0) == 1.0  # without a warm-up the first step is a whole one
     assert [finetune._warm_cosine(1.0, 4)(step) for step in range(4)] == [0.25, 0.5, 0.75, 1.0]
+
+
+@pytest.mark.parametrize("momentum", [0.5, 0.9])
+def test_momentum_that_is_not_nesterov_s_is_the_heavy_ball(momentum):
+    task, c = tiny.task("image", colours, train=10), linear()
+    tune(c, task, **BY_HAND | {"epochs": 6, "momentum": momentum, "nesterov": False, "schedule": "constant"})
+    x = np.hstack([task.train.inputs.reshape(10, 3).astype(float), np.ones((10, 1))])
+    w, velocity = np.zeros((2, 4)), np.zeros((2, 4))
+    for _ in range(6):
+        logits = x @ w.T
+        probs = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
+        velocity = momentum * velocity + (probs - np.eye(2)[task.train.labels]).T @ x / 10
+        w = w - 0.5 * velocity
+    assert np.allclose(c.model.fc.weight.detach().numpy(), w[:, :3], atol=1e-5)
+    assert np.allclose(c.model.fc.bias.detach().numpy(), w[:, 3], atol=1e-5)
+
+
+def test_the_rate_falls_along_a_line_or_stays():
+    line, flat = finetune._warm("linear", 0.2, 20), finetune._warm("constant", 0.2, 20)
+    assert [line(step) for step in (0, 3, 4, 8, 12, 20)] == [0.25, 1.0, 1.0, 0.75, 0.5, 0.0]
+    assert [flat(step) for step in (0, 3, 4, 12, 20)] == [0.25, 1.0, 1.0, 1.0, 1.0]
+    assert finetune._warm("constant", 0.0, 5)(0) == 1.0
+    cosine = finetune._warm("cosine", 0.2, 20)
+    assert [cosine(step) for step in range(21)] == [
+        finetune._warm_cosine(0.2, 20)(step) for step in range(21)
+    ]
 
 
 def test_the_head_s_own_rate_moves_the_head_alone(make):
@@ -554,7 +599,9 @@ BAD = {
     "learning_rate": ({"learning_rate": 0}, "expected learning_rate above 0, got 0"),
     "learning_rate nan": ({"learning_rate": math.nan}, "expected learning_rate as a finite number, got nan"),
     "head_learning_rate": ({"head_learning_rate": -1.0}, "expected head_learning_rate above 0, got -1.0"),
-    "optimizer": ({"optimizer": "adam"}, "expected optimizer 'adamw' or 'sgd', got 'adam'"),
+    "optimizer": ({"optimizer": "lion"}, "expected optimizer 'adamw', 'adam' or 'sgd', got 'lion'"),
+    "schedule": ({"schedule": "step"}, "expected schedule 'cosine', 'linear' or 'constant', got 'step'"),
+    "clip": ({"clip": 0}, "expected clip above 0, got 0"),
     "momentum": ({"momentum": 1.5}, "expected momentum from 0 to 1, got 1.5"),
     "weight_decay": ({"weight_decay": -0.1}, "expected weight_decay above 0, got -0.1"),
     "l2_penalty": ({"l2_penalty": -1e-9}, "expected l2_penalty above 0, got -1e-09"),

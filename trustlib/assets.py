@@ -30,8 +30,11 @@ class Asset:
 
     `path` is where it lies: in the package that `package` names, else in the cache of the library that `hub`
     names ("torch" or "huggingface"), else in the `data` folder. `files` are the patterns that belong to a
-    folder, none for a single file. `fetch` is the source distribution that `fetch` asks pip for, or None;
-    `fix` is the one command that brings the asset.
+    folder, none for a single file. `fetch` says where `fetch` gets it: a source distribution for pip
+    (`name==version`), an address of one file (`https://...`), a commit of a repository on the hub
+    (`hf://name@commit`, `hf://datasets/name@commit`), or None; `large` are name, size and sha256 of the large
+    files of such a commit. `fix` is the one command that brings the asset. What the profile "full" alone needs
+    is fetched only when it is named.
     """
 
     name: str
@@ -47,6 +50,8 @@ class Asset:
     files: tuple[str, ...]
     fetch: str | None
     fix: str
+    profile: str = "lite"
+    large: tuple[tuple[str, int, str], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -87,9 +92,12 @@ def manifest() -> dict[str, Asset]:
         raise AssetError(
             f"expected the list of assets at {path}, got {problem!r}; install trustlib again"
         ) from problem
-    tuples = ("citation", "files")
-    assets = [Asset(**{k: tuple(v) if k in tuples else v for k, v in entry.items()}) for entry in entries]
+    assets = [Asset(**{k: _frozen(v) for k, v in entry.items()}) for entry in entries]
     return {asset.name: asset for asset in assets}
+
+
+def _frozen(value: object) -> object:
+    return tuple(_frozen(item) for item in value) if isinstance(value, list) else value
 
 
 def find(name: str) -> Path:
@@ -102,6 +110,9 @@ def find(name: str) -> Path:
     path = _locate(asset)
     if path is None:
         raise AssetError(f"expected {asset.what} ({name}), found it nowhere; do: {asset.fix}")
+    absent = [pattern for pattern in asset.files if not any(path.glob(pattern))]
+    if absent:
+        raise AssetError(f"expected {absent[0]} of {name} at {path}, found it incomplete; do: {asset.fix}")
     got = digest(path, asset.files)
     if got != asset.sha256:
         raise AssetError(
@@ -112,22 +123,25 @@ def find(name: str) -> Path:
 
 
 def fetch(names: Iterable[str] | None = None, *, progress: bool = True) -> list[AssetStatus]:
-    """Brings the named assets (default: all that can be fetched) into the user's cache if missing.
+    """Brings the named assets (default: those that the lite course needs) where they belong, if missing.
 
-    An asset that is found with the right digest is left alone; a damaged copy in the cache is replaced.
-    Two processes that fetch at once: one does it, the other waits.
+    Weights that torch or the hub would keep go into their caches, under their names; all else goes into the
+    user's cache. An asset that is found with the right digest is left alone, a damaged copy there is replaced,
+    and what was interrupted goes on where it stopped. Two processes that fetch at once: one does it, the other
+    waits.
 
     Returns: the status of each named asset afterwards.
-    Raises: AssetError when an asset cannot be had; the sentence holds the last words of pip.
+    Raises: AssetError when an asset cannot be had: what went wrong, and the one command to run.
     """
     assets = manifest()
-    names = [name for name, asset in assets.items() if asset.fetch] if names is None else names
+    lite = [name for name, asset in assets.items() if asset.fetch and asset.profile == "lite"]
+    names = lite if names is None else names
     chosen = [_asset(name) for name in names]
     for asset in _bar(chosen, progress):
         if not asset.fetch:
             find(asset.name)  # comes with an installation: raises with the command that brings it
             continue
-        _fetch_one(asset)
+        _fetch_one(asset, progress)
     return [_status(asset) for asset in chosen]
 
 
@@ -197,20 +211,62 @@ def _file_digest(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _fetch_one(asset: Asset) -> None:
+def _fetch_one(asset: Asset, progress: bool) -> None:
     from filelock import FileLock
 
     folder = cache_folder() / "assets"
     folder.mkdir(parents=True, exist_ok=True)
-    target = folder / asset.path
-    with FileLock(folder / f"{asset.path}.lock"):
-        if _status(asset).ok:
+    with FileLock(folder / f"{asset.name}.lock"):
+        before = _status(asset)
+        if before.ok:
             return
-        with tempfile.TemporaryDirectory() as temporary:
-            downloaded = _download(asset, Path(temporary))
-            with atomic.file(target) as part:
-                shutil.copyfile(downloaded, part)
+        if asset.fetch.startswith("hf://"):
+            _from_hub(asset, progress, again=before.path is not None)
+        elif asset.fetch.startswith(("https://", "http://")):
+            target = _hub_folder(asset.hub) / asset.path if asset.hub else folder / Path(asset.path).name
+            _from_address(asset, target, progress)
+        else:
+            _from_index(asset, folder / asset.path)
     find(asset.name)  # a damaged file in a place that is searched earlier is told here
+
+
+def _from_hub(asset: Asset, progress: bool, *, again: bool) -> None:
+    from trustlib import downloads
+
+    name, _, revision = asset.fetch.removeprefix("hf://").partition("@")
+    kind = "dataset" if name.startswith("datasets/") else "model"
+    cache = _hub_folder("huggingface")
+    try:
+        downloads.snapshot(
+            name.removeprefix("datasets/"),
+            revision,
+            asset.files,
+            cache,
+            kind=kind,
+            large=asset.large,
+            again=again,
+            show=progress,
+        )
+    except AssetError as problem:
+        raise AssetError(f"{problem}; do: {asset.fix}") from problem
+
+
+def _from_address(asset: Asset, target: Path, progress: bool) -> None:
+    from trustlib import downloads
+
+    try:
+        downloads.file(asset.fetch, target, size=asset.size, sha256=asset.sha256, show=progress)
+    except AssetError as problem:
+        raise AssetError(
+            f"{problem}; do: {asset.fix} (or put {target.name} into a folder, and name it in TRUSTLIB_ASSETS)"
+        ) from problem
+
+
+def _from_index(asset: Asset, target: Path) -> None:
+    with tempfile.TemporaryDirectory() as temporary:
+        downloaded = _download(asset, Path(temporary))
+        with atomic.file(target) as part:
+            shutil.copyfile(downloaded, part)
 
 
 def _download(asset: Asset, folder: Path) -> Path:

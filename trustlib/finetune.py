@@ -79,10 +79,13 @@ def finetune(
     head_learning_rate: float | None = None,
     optimizer: str = "adamw",
     momentum: float = 0.9,
+    nesterov: bool = True,
     weight_decay: float = 0.01,
     l2_penalty: float = 0.0,
     batch_size: int = 32,
     warmup: float = 0.1,
+    schedule: str = "cosine",
+    clip: float | None = CLIP,
     label_smoothing: float = 0.0,
     class_weights: Sequence[float] | None = None,
     augment: Callable[[Tensor, torch.Generator], Tensor] | None = None,
@@ -100,14 +103,16 @@ def finetune(
         task: has `train` and `validation` splits. Its other splits are not looked at.
         train: "head", "last_block" or "all".
         epochs: how often every training sample is seen.
-        learning_rate: at the end of the warm-up; it then falls along a cosine to zero. Gradients longer
-            than 1 are cut to 1.
+        learning_rate: at the end of the warm-up; it then follows the `schedule`.
         head_learning_rate: for the fresh head alone; by default the same.
-        optimizer: "adamw", or "sgd" with `momentum` (Nesterov's).
-        weight_decay: on matrices only; decoupled in AdamW, part of the gradient in SGD.
+        optimizer: "adamw", "adam", or "sgd" with `momentum`.
+        nesterov: momentum in Nesterov's form; False for the classic one, the heavy ball.
+        weight_decay: on matrices only; decoupled in AdamW, part of the gradient in Adam and SGD.
         l2_penalty: λ in the regularised loss L + λR with R = Σ w² over the trainable matrices.
         batch_size: samples a step, of all processes together. Texts of like length share a batch.
         warmup: the share of all steps in which the learning rate rises from zero.
+        schedule: how it goes on: "cosine" or "linear" down to zero, or "constant".
+        clip: a longer gradient is cut to this length; None leaves it as it is.
         label_smoothing: in [0, 1).
         class_weights: one positive weight a class; the training loss is the mean weighted by them.
         augment: changes one prepared sample (see augment.py). With it, `views` different versions of
@@ -126,7 +131,7 @@ def finetune(
         processes that should train together have different recipes.
     """
     began = time.perf_counter()
-    _check(classifier, task, label_smoothing, class_weights, optimizer, precision)
+    _check(classifier, task, label_smoothing, class_weights, optimizer, schedule, precision)
     views = 1 if augment is None else epochs if views is None else checks.count(views, name="views")
     bf16 = precision == "bfloat16" or (precision == "auto" and fast_bfloat16(classifier.device))
     rate_of_head = learning_rate if head_learning_rate is None else head_learning_rate
@@ -138,10 +143,13 @@ def finetune(
         "head_learning_rate": checks.positive(rate_of_head, name="head_learning_rate"),
         "optimizer": optimizer,
         "momentum": checks.fraction(momentum, name="momentum", closed=True),
+        "nesterov": bool(nesterov),
         "weight_decay": _not_negative(weight_decay, name="weight_decay"),
         "l2_penalty": _not_negative(l2_penalty, name="l2_penalty"),
         "batch_size": checks.count(batch_size, name="batch_size"),
         "warmup": checks.fraction(warmup, name="warmup", closed=True),
+        "schedule": schedule,
+        "clip": None if clip is None else checks.positive(clip, name="clip"),
         "label_smoothing": float(label_smoothing),
         "class_weights": None if class_weights is None else [float(weight) for weight in class_weights],
         "augment": None if augment is None else getattr(augment, "__name__", type(augment).__name__),
@@ -172,8 +180,9 @@ def finetune(
     )
     recipe["kept_features"] = samples.cut is not None
     steps_an_epoch = len(batches(samples.lengths, batch_size, np.random.default_rng(0)))
-    optimiser = _optimizer(model, optimizer, learning_rate, rate_of_head, momentum, weight_decay)
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, _warm_cosine(warmup, epochs * steps_an_epoch))
+    optimiser = _optimizer(model, optimizer, learning_rate, rate_of_head, momentum, nesterov, weight_decay)
+    share_of_rate = _warm(schedule, warmup, epochs * steps_an_epoch)
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, share_of_rate)
     labels = torch.as_tensor(np.asarray(task.train.labels, dtype=np.int64), device=device)
     loss_of = nn.CrossEntropyLoss(
         weight=None if class_weights is None else torch.tensor(recipe["class_weights"], device=device),
@@ -207,7 +216,8 @@ def finetune(
                 optimiser.zero_grad()
                 (share * loss).backward()
                 data_parallel.add_gradients(parameters)
-                nn.utils.clip_grad_norm_(parameters, CLIP)
+                if clip is not None:
+                    nn.utils.clip_grad_norm_(parameters, clip)
                 optimiser.step()
                 schedule.step()
                 total += share * loss.item() * len(chosen)
@@ -246,7 +256,7 @@ def _epochs_since_best(losses: list[float]) -> int:
     return len(losses) - 1 - int(np.argmin(losses)) if losses else 0
 
 
-def _optimizer(model, optimizer, learning_rate, rate_of_head, momentum, weight_decay):
+def _optimizer(model, optimizer, learning_rate, rate_of_head, momentum, nesterov, weight_decay):
     """Matrices decay, vectors (biases, norms) do not; the head may have a learning rate of its own."""
     head = set(parts.trainable(model, "head"))
     groups = []
@@ -257,7 +267,10 @@ def _optimizer(model, optimizer, learning_rate, rate_of_head, momentum, weight_d
             if some:
                 groups.append({"params": some, "lr": rate, "weight_decay": decay})
     if optimizer == "sgd":
-        return torch.optim.SGD(groups, lr=learning_rate, momentum=momentum, nesterov=momentum > 0, fused=True)
+        nesterov = nesterov and momentum > 0
+        return torch.optim.SGD(groups, lr=learning_rate, momentum=momentum, nesterov=nesterov, fused=True)
+    if optimizer == "adam":
+        return torch.optim.Adam(groups, lr=learning_rate, fused=True)
     return torch.optim.AdamW(groups, lr=learning_rate, fused=True)
 
 
@@ -271,7 +284,17 @@ def _warm_cosine(warmup: float, steps: int) -> Callable[[int], float]:
     )
 
 
-def _check(classifier, task, label_smoothing, class_weights, optimizer, precision) -> None:
+def _warm(schedule: str, warmup: float, steps: int) -> Callable[[int], float]:
+    """The share of the learning rate at each step: a line up to 1, and then as the schedule says."""
+    if schedule == "cosine":
+        return _warm_cosine(warmup, steps)
+    rise, fall = max(1, round(warmup * steps)), 1.0 if schedule == "linear" else 0.0
+    return lambda step: (
+        (step + 1) / rise if step < rise else 1.0 - fall * (step - rise) / max(1, steps - rise)
+    )
+
+
+def _check(classifier, task, label_smoothing, class_weights, optimizer, schedule, precision) -> None:
     if tuple(task.classes) != tuple(classifier.classes):
         raise ValueError(
             f"expected a classifier for {task.classes}, got one for {classifier.classes}: "
@@ -290,8 +313,10 @@ def _check(classifier, task, label_smoothing, class_weights, optimizer, precisio
             )
         for weight in class_weights:
             checks.positive(float(weight), name="class_weights")
-    if optimizer not in ("adamw", "sgd"):
-        raise ValueError(f"expected optimizer 'adamw' or 'sgd', got {optimizer!r}: choose one")
+    if optimizer not in ("adamw", "adam", "sgd"):
+        raise ValueError(f"expected optimizer 'adamw', 'adam' or 'sgd', got {optimizer!r}: choose one")
+    if schedule not in ("cosine", "linear", "constant"):
+        raise ValueError(f"expected schedule 'cosine', 'linear' or 'constant', got {schedule!r}: choose one")
     if precision not in ("auto", "float32", "bfloat16"):
         raise ValueError(f"expected precision 'auto', 'float32' or 'bfloat16', got {precision!r}: choose one")
 

@@ -12,14 +12,21 @@ from trustlib import processes
 
 
 def bar(
-    items: Iterable | None = None, *, total: int | None = None, description: str, unit: str = "it"
+    items: Iterable | None = None,
+    *,
+    total: int | None = None,
+    description: str,
+    unit: str = "it",
+    unit_scale: bool = False,
+    show: bool = True,
 ) -> tqdm:
-    """A tqdm bar that leaves no trace when it is done."""
+    """A tqdm bar that leaves no trace when it is done; `unit_scale` counts in thousands and millions."""
     return tqdm(
         items,
         total=total,
         desc=description,
         unit=unit,
+        unit_scale=unit_scale,
         leave=False,
-        disable=os.environ.get("TRUSTLIB_PROGRESS") == "0" or not processes.is_main(),
+        disable=not show or os.environ.get("TRUSTLIB_PROGRESS") == "0" or not processes.is_main(),
     )

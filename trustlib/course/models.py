@@ -27,7 +27,12 @@ CODE = (
     *("augment", "classifiers", "finetune", "frozen", "huggingface", "parts", "pixels", "samples"),
     *("saved", "weights"),
 )
-ASSETS = {"tiny-imagenet": "resnet50-tinyimagenet", "imagenet": "resnet50-imagenet", "minilm": "minilm"}
+ASSETS = {
+    "tiny-imagenet": "resnet50-tinyimagenet",
+    "imagenet": "resnet50-imagenet",
+    "minilm": "minilm",
+    "bert-base-uncased": "bert-base-uncased",
+}
 
 
 def cell_inspector(
@@ -97,12 +102,24 @@ def review_reader(arm: str, *, weights: str | None = None, seed: int = 0, keep: 
     task = tasks.movie_reviews()
 
     def fresh():
-        return TextClassifier.bert(
-            weights=weights, classes=task.classes, max_tokens=profile.text_max_tokens, seed=seed
-        )
+        return fresh_reader(task.classes, weights=weights, seed=seed)
 
     shape = (profile.text_max_tokens,)
     return _arm(arm, profile.reviews, TextClassifier, fresh, task, weights, shape, seed, keep)
+
+
+def fresh_reader(classes, *, weights: str, seed: int):
+    """The TextClassifier that an arm starts from: a BERT of the profile's shape with a fresh head.
+
+    What the manifest lists of the hub is read from the folder where it lies, after its digest was checked.
+    """
+    from trustlib.classifiers import TextClassifier
+
+    asset = assets.manifest().get(weights)
+    source = str(assets.find(weights)) if asset and asset.hub else weights
+    return TextClassifier.bert(
+        weights=source, classes=classes, max_tokens=profiles.current().text_max_tokens, seed=seed
+    )
 
 
 def train(classifier, task, recipe: profiles.Recipe, *, seed: int = 0, checkpoint: Path | None = None):

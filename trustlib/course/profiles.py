@@ -89,7 +89,7 @@ FULL = Profile(
     reviews={
         "head": Recipe("head", epochs=10, learning_rate=1e-3),
         "last_block": Recipe("last_block", epochs=3, learning_rate=5e-5, head_learning_rate=5e-4),
-        "all": Recipe("all", epochs=3, learning_rate=2e-5, head_learning_rate=2e-4),
+        "all": Recipe("all", epochs=3, learning_rate=2e-5),
     },
     bootstrap_draws=10_000,
 )

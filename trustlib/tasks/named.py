@@ -6,10 +6,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 from trustlib.errors import DataError
+from trustlib.tasks.cifar import cifar10
 from trustlib.tasks.digits import digits28
 from trustlib.tasks.own import image_folder, texts_csv
 from trustlib.tasks.reviews import movie_reviews
 from trustlib.tasks.solar import solar_cells
+from trustlib.tasks.sst import sst2
 from trustlib.tasks.tables import breast_cancer, iris
 from trustlib.tasks.task import Task
 
@@ -20,6 +22,8 @@ TASKS: dict[str, Callable[[], Task]] = {
     "iris": iris,
     "breast-cancer": breast_cancer,
     "digits": digits28,
+    "cifar10": cifar10,
+    "sst2": sst2,
 }
 
 
