@@ -199,7 +199,7 @@ REPORTS = """{% extends "page" %}
 <main id="lesson">
 <h1>{{ title }}</h1>
 {% for name, report in reports.items() %}
-<h2><a href="{{ name }}/report.html">{{ report.task | shown }}</a></h2>
+<h2><a href="{{ name }}/report.html">{{ (report.question or report.task) | shown(longest=200) }}</a></h2>
 {% for sentence in report.summary %}
 <p>{{ sentence | told }}</p>
 {% endfor %}
