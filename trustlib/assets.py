@@ -110,7 +110,7 @@ def find(name: str) -> Path:
     path = _locate(asset)
     if path is None:
         raise AssetError(f"expected {asset.what} ({name}), found it nowhere; do: {asset.fix}")
-    absent = [pattern for pattern in asset.files if not any(path.glob(pattern))]
+    absent = [pattern for pattern in asset.files if not any(p.is_file() for p in path.glob(pattern))]
     if absent:
         raise AssetError(f"expected {absent[0]} of {name} at {path}, found it incomplete; do: {asset.fix}")
     got = digest(path, asset.files)
@@ -157,7 +157,8 @@ def digest(path: Path, files: Iterable[str] = ()) -> str:
     """
     if not files:
         return _file_digest(path)
-    members = sorted({p.relative_to(path).as_posix() for pattern in files for p in path.glob(pattern)})
+    found = {p for pattern in files for p in path.glob(pattern) if p.is_file()}  # a link may lead nowhere
+    members = sorted(p.relative_to(path).as_posix() for p in found)
     lines = "".join(f"{_file_digest(path / member)}  {member}\n" for member in members)
     return hashlib.sha256(lines.encode()).hexdigest()
 
