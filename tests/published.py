@@ -82,7 +82,7 @@ def cifar_archive(path, train, test):
 
 
 class _Python2(pickle._Pickler):
-    """Writes strings and arrays as Python 2 and the NumPy of its day did, as the published files have them."""
+    """Writes strings and arrays as Python 2 and the NumPy of its day did, and as the published files are."""
 
     dispatch = pickle._Pickler.dispatch.copy()
 

@@ -198,6 +198,19 @@ def test_a_damaged_snapshot_is_repaired_and_what_is_right_is_kept(place, damaged
     assert len(again) == (damaged == "weights.bin")
 
 
+def test_a_link_that_leads_nowhere_is_a_missing_file_and_is_repaired(place):
+    files = {"config.json": CONFIG, "weights.bin": WEIGHTS}
+    with hub("org/tiny", files, large=["weights.bin"]) as site:
+        root = place(hub_entry(files, large=["weights.bin"]))
+        assert fetched(root, site).returncode == 0
+        path = root / "HF_HUB_CACHE/models--org--tiny/snapshots" / COMMIT / "weights.bin"
+        path.resolve().unlink()
+        with pytest.raises(AssetError, match="expected weights.bin of tiny at .*do: trustlib fetch tiny"):
+            assets.find("tiny")
+        assert not assets.status()[0].ok
+        assert fetched(root, site).returncode == 0 and path.read_bytes() == WEIGHTS
+
+
 def test_a_snapshot_that_lacks_a_file_is_called_incomplete(place):
     files = {"config.json": CONFIG, "weights.bin": WEIGHTS}
     root = place(hub_entry(files))

@@ -33,8 +33,8 @@ class Asset:
     folder, none for a single file. `fetch` says where `fetch` gets it: a source distribution for pip
     (`name==version`), an address of one file (`https://...`), a commit of a repository on the hub
     (`hf://name@commit`, `hf://datasets/name@commit`), or None; `large` are name, size and sha256 of the large
-    files of such a commit. `fix` is the one command that brings the asset. What the profile "full" alone needs
-    is fetched only when it is named.
+    files of such a commit. `fix` is the one command that brings the asset. What the profile "full" alone
+    needs is fetched only when it is named.
     """
 
     name: str
@@ -110,7 +110,7 @@ def find(name: str) -> Path:
     path = _locate(asset)
     if path is None:
         raise AssetError(f"expected {asset.what} ({name}), found it nowhere; do: {asset.fix}")
-    absent = [pattern for pattern in asset.files if not any(path.glob(pattern))]
+    absent = [pattern for pattern in asset.files if not any(p.is_file() for p in path.glob(pattern))]
     if absent:
         raise AssetError(f"expected {absent[0]} of {name} at {path}, found it incomplete; do: {asset.fix}")
     got = digest(path, asset.files)
@@ -126,9 +126,9 @@ def fetch(names: Iterable[str] | None = None, *, progress: bool = True) -> list[
     """Brings the named assets (default: those that the lite course needs) where they belong, if missing.
 
     Weights that torch or the hub would keep go into their caches, under their names; all else goes into the
-    user's cache. An asset that is found with the right digest is left alone, a damaged copy there is replaced,
-    and what was interrupted goes on where it stopped. Two processes that fetch at once: one does it, the other
-    waits.
+    user's cache. An asset that is found with the right digest is left alone, a damaged copy there is
+    replaced, and what was interrupted goes on where it stopped. Two processes that fetch at once: one does
+    it, the other waits.
 
     Returns: the status of each named asset afterwards.
     Raises: AssetError when an asset cannot be had: what went wrong, and the one command to run.
@@ -157,7 +157,8 @@ def digest(path: Path, files: Iterable[str] = ()) -> str:
     """
     if not files:
         return _file_digest(path)
-    members = sorted({p.relative_to(path).as_posix() for pattern in files for p in path.glob(pattern)})
+    found = {p for pattern in files for p in path.glob(pattern) if p.is_file()}  # a link may lead nowhere
+    members = sorted(p.relative_to(path).as_posix() for p in found)
     lines = "".join(f"{_file_digest(path / member)}  {member}\n" for member in members)
     return hashlib.sha256(lines.encode()).hexdigest()
 

@@ -61,7 +61,12 @@ def _parser() -> argparse.ArgumentParser:
     course.set_defaults(command=_course, parser=course)
 
     fetch = commands.add_parser("fetch", help="bring data and weights that are missing")
-    fetch.add_argument("names", nargs="*", metavar="NAME", help="default: all that can be fetched")
+    fetch.add_argument(
+        "names",
+        nargs="*",
+        metavar="NAME",
+        help="default: what the lite course needs; trustlib doctor lists the others",
+    )
     fetch.set_defaults(command=_fetch)
 
     measure = commands.add_parser(

@@ -146,9 +146,9 @@ def regularised_loss(
     """Train every weight on L + λR, with R the sum of squares of all matrices: large weights cost.
 
     Otherwise `sgd_on_all_weights`, so that the two differ in the penalty alone. Its gradient is 2λw: under
-    SGD, λ = 5e-5 is the weight decay of 1e-4 in He et al. (2016). Under Adam it would be something else, which
-    is why AdamW takes the decay out of the loss (Loshchilov and Hutter, 2019). The penalty pulls towards zero;
-    a pull towards the pretrained weights (L2-SP, Xuhong et al., 2018) is newer and is not offered.
+    SGD, λ = 5e-5 is the weight decay of 1e-4 in He et al. (2016). Under Adam it would be something else, so
+    AdamW takes the decay out of the loss (Loshchilov and Hutter, 2019). The penalty pulls towards zero; a
+    pull towards the pretrained weights (L2-SP, Xuhong et al., 2018) is newer and is not offered.
 
     Args:
         strength: λ, 0 or more. `History.train_loss` includes λR.
