@@ -21,7 +21,7 @@ from trustlib.report import Primary, means, trust_report
 
 # A way of training is an arm and whether it starts from pretrained weights.
 WAYS = {
-    "all": ("all", True),
+    "all weights": ("all", True),
     "last block": ("last_block", True),
     "head": ("head", True),
     "random weights": ("all", False),

@@ -16,7 +16,7 @@ from scipy import ndimage
 from trustlib import checks
 from trustlib.explain import Explanation
 from trustlib.explain.html_text import class_name, page
-from trustlib.plots.figure import BLUE, INK, PALE, STYLE, VERMILLION, WIDTH, YELLOW, axes
+from trustlib.plots.figure import BLUE, INK, STYLE, VERMILLION, WIDTH, YELLOW, axes, named_rows
 
 SIGNS = LinearSegmentedColormap.from_list("against to for", [VERMILLION, "#FFFFFF", BLUE])
 MANY = 400  # segments; with more, borders would hide the picture
@@ -90,12 +90,7 @@ def explanation_bars(
             ax.plot([value - 1.96 * error, value + 1.96 * error], [y, y], color=INK, linewidth=1.3)
     known = any(error > 0 for _, _, error in rows)
     ax.axvline(0, color=INK, linewidth=0.8)
-    ax.set_yticks(range(len(rows)), [_short(name) for name, _, _ in rows])
-    ax.set_ylim(len(rows) - 0.5, -0.5)
-    ax.tick_params(axis="y", length=0)
-    ax.spines["left"].set_visible(False)
-    ax.grid(axis="x", color=PALE, linewidth=0.6)
-    ax.set_axisbelow(True)
+    named_rows(ax, [_short(name) for name, _, _ in rows])
     name = class_name(explanation, classes)
     lines = "; lines: ± 1.96 standard errors" if known else ""
     ax.set_xlabel(f"{_measured(explanation)} of {name}{lines}")

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import PercentFormatter
 
 from trustlib.faithfulness import Across, Curve, Randomisation
-from trustlib.plots.figure import BLUE, INK, PALE, STYLE, VERMILLION, axes
+from trustlib.plots.figure import BLUE, INK, PALE, STYLE, VERMILLION, axes, named_rows
 
 
 @matplotlib.rc_context(STYLE)
@@ -103,12 +103,7 @@ def beside_control(
             va="center",
             fontsize=9,
         )
-    ax.set_yticks(range(len(scores)), list(scores))
-    ax.set_ylim(len(scores) - 0.5, -0.5)
-    ax.tick_params(axis="y", length=0)
-    ax.spines["left"].set_visible(False)
-    ax.grid(axis="x", color=PALE, linewidth=0.6)
-    ax.set_axisbelow(True)
+    named_rows(ax, list(scores))
     ax.set_xlabel(
         f"{xlabel}: dots are explanations, squares random attributions;\n"
         "at the right, the differences; lines are 95% intervals"

@@ -12,7 +12,7 @@ from matplotlib.ticker import MaxNLocator
 
 from trustlib import checks
 from trustlib.explain import GlobalImportance, Importance, Saliency, SurrogateTree
-from trustlib.plots.figure import BLUE, INK, PALE, SKY, STYLE, VERMILLION, WIDTH, axes
+from trustlib.plots.figure import BLUE, INK, PALE, SKY, STYLE, VERMILLION, WIDTH, axes, named_rows
 
 BRIGHTEST = (
     99.5  # percent of the pixels that are no larger than the full colour, so that one does not hide all
@@ -44,14 +44,9 @@ def importance(
         ax.annotate(str(found), (1.02, row), xycoords=("axes fraction", "data"), va="center", fontsize=9)
     counts = getattr(result, "counts", None)
     told = counts is not None and len(set(counts.values())) > 1
-    ax.set_yticks(range(len(shown)), [f"{name} ({counts[name]:,})" if told else name for name in shown])
-    ax.set_ylim(len(shown) - 0.5, -0.5)
-    ax.tick_params(axis="y", length=0)
+    named_rows(ax, [f"{name} ({counts[name]:,})" if told else name for name in shown])
     ax.axvline(0, color=INK, linewidth=0.8)
-    ax.spines["left"].set_visible(False)
     ax.xaxis.set_major_locator(MaxNLocator(nbins=5, steps=[1, 2, 5, 10]))
-    ax.grid(axis="x", color=PALE, linewidth=0.6)
-    ax.set_axisbelow(True)
     level = next(iter(shown.values())).level
     brackets = "; in brackets, in how many inputs" if told else ""
     ax.set_xlabel(f"{result.measure}; lines are {level:.0%} intervals{brackets}")

@@ -8,7 +8,7 @@ from matplotlib.ticker import MaxNLocator
 
 from trustlib.accuracy import ByGroup
 from trustlib.estimates import Estimate
-from trustlib.plots.figure import BLUE, INK, PALE, STYLE, VERMILLION, axes
+from trustlib.plots.figure import BLUE, INK, STYLE, VERMILLION, axes, named_rows
 
 
 @matplotlib.rc_context(STYLE)
@@ -45,13 +45,8 @@ def estimates(
         )
     if reference is not None:
         ax.axvline(reference, color=INK, linewidth=1.1, linestyle=(0, (4, 3)), zorder=1)
-    ax.set_yticks(range(len(estimates)), list(estimates))
-    ax.set_ylim(len(estimates) - 0.5, -0.5)
-    ax.tick_params(axis="y", length=0)
-    ax.spines["left"].set_visible(False)
+    named_rows(ax, list(estimates))
     ax.xaxis.set_major_locator(MaxNLocator(nbins=6, steps=[1, 2, 5, 10]))  # long names leave little room
-    ax.grid(axis="x", color=PALE, linewidth=0.6)
-    ax.set_axisbelow(True)
     levels = sorted({estimate.level for estimate in estimates.values()})
     ax.set_xlabel(f"{xlabel}; lines are {' or '.join(f'{level:.0%}' for level in levels)} intervals")
     if title:

@@ -7,7 +7,7 @@ import matplotlib
 from matplotlib.figure import Figure
 
 from trustlib.estimates import Estimate
-from trustlib.plots.figure import BLUE, INK, PALE, STYLE, VERMILLION, WIDTH
+from trustlib.plots.figure import BLUE, INK, STYLE, VERMILLION, WIDTH, named_rows
 
 COLUMNS = 2
 
@@ -40,17 +40,10 @@ def trust(
         ax.set_axis_off()
     for at, (ax, (axis, by_model)) in enumerate(zip(panels.flat, measures.items(), strict=False)):
         for row, found in enumerate(by_model.values()):
-            first = row == 0
-            ax.plot([found.low, found.high], [row, row], color=VERMILLION if first else BLUE)
-            ax.plot(
-                found.value, row, "o" if first else "s", color=VERMILLION if first else BLUE, markersize=5
-            )
-        ax.set_yticks(range(len(models)), models if at % COLUMNS == 0 else [""] * len(models))
-        ax.set_ylim(len(models) - 0.5, -0.5)
-        ax.tick_params(axis="y", length=0)
-        ax.spines["left"].set_visible(False)
-        ax.grid(axis="x", color=PALE, linewidth=0.6)
-        ax.set_axisbelow(True)
+            colour, mark = (BLUE, "s") if row else (VERMILLION, "o")
+            ax.plot([found.low, found.high], [row, row], color=colour)
+            ax.plot(found.value, row, mark, color=colour, markersize=5)
+        named_rows(ax, models if at % COLUMNS == 0 else [""] * len(models))
         ax.locator_params(axis="x", nbins=5)
         ax.set_title(textwrap.fill(axis, 38), fontsize=9)
         if better is not None:

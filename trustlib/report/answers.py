@@ -113,7 +113,17 @@ def mean(values: Array, groups: Array | None, seed: int) -> Estimate:
     """The mean of (seeds, n) over seeds and samples, both resampled; of samples alone for one seed."""
     if len(values) == 1:
         return estimates.bootstrap(np.mean, values[0], groups=groups, seed=seed)
-    return estimates.crossed_difference(np.mean, values, np.zeros_like(values), groups=groups, seed=seed)
+    return estimates.crossed_difference(np.nanmean, values, np.zeros_like(values), groups=groups, seed=seed)
+
+
+def known_mean(values: Array, groups: Array | None, seed: int) -> Estimate:
+    """`mean` of (seeds, n) over the samples on which any seed is defined; NaN where these are too few."""
+    known = ~np.isnan(values).all(axis=0)
+    if groups is not None:
+        groups = np.asarray(groups)[known]
+    if known.sum() < 2 or (groups is not None and len(np.unique(groups)) < 2):
+        return Estimate(float("nan"), float("nan"), float("nan"), int(known.sum()))
+    return mean(values[:, known], groups, seed)
 
 
 def means(primary: Primary, *, seed: int = 0) -> dict[str, Estimate]:
@@ -126,18 +136,7 @@ def means(primary: Primary, *, seed: int = 0) -> dict[str, Estimate]:
     >>> found["a"].value
     0.75
     """
-    found = {}
-    for model, values in primary.values.items():
-        values = np.atleast_2d(np.asarray(values, dtype=np.float64))
-        known = ~np.isnan(values).all(axis=0)
-        groups = None if primary.groups is None else np.asarray(primary.groups)[known]
-        if known.sum() < 2 or (groups is not None and len(np.unique(groups)) < 2):
-            found[model] = Estimate(float("nan"), float("nan"), float("nan"), int(known.sum()))
-        elif len(values) == 1:
-            found[model] = estimates.bootstrap(np.mean, values[0, known], groups=groups, seed=seed)
-        else:
-            known_values = values[:, known]
-            found[model] = estimates.crossed_difference(
-                np.nanmean, known_values, np.zeros_like(known_values), groups=groups, seed=seed
-            )
-    return found
+    return {
+        model: known_mean(np.atleast_2d(np.asarray(values, dtype=np.float64)), primary.groups, seed)
+        for model, values in primary.values.items()
+    }

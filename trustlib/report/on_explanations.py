@@ -14,6 +14,7 @@ from trustlib.estimates import Estimate
 from trustlib.explain import masking, segmentation
 from trustlib.faithfulness import Across, Curve, Stability
 from trustlib.report import wording
+from trustlib.report.answers import known_mean
 from trustlib.report.asking_models import Counted
 from trustlib.report.result import Figure, Finding, Primary, Section
 from trustlib.robustness.inputs import at_size, to_uint8
@@ -189,7 +190,7 @@ def _stable(repeats: Mapping[str, list[Stability]], groups, seed: int) -> Sectio
         scores = np.array([_agreement(found) for found in each])
         known = ~np.isnan(scores)
         values[model] = scores
-        agreement = _mean(scores[known], None if groups is None else np.asarray(groups)[known], seed)
+        agreement = _mean(scores, groups, seed)
         drawn[wording.drawn(model)] = agreement
         name, left_out = wording.shown(model), ""
         if not known.all():
@@ -226,9 +227,7 @@ def _agreement(found: Stability) -> float:
 
 def _mean(scores: NDArray[np.float64], groups, seed: int) -> Estimate:
     """The mean score, which cannot leave [-1, 1]; not defined for fewer than two inputs."""
-    if len(scores) < 2 or (groups is not None and len(np.unique(groups)) < 2):
-        return Estimate(float("nan"), float("nan"), float("nan"), len(scores))
-    found = estimates.bootstrap(np.mean, scores, groups=groups, seed=seed)
+    found = known_mean(scores[None], groups, seed)
     return Estimate(found.value, max(found.low, -1.0), min(found.high, 1.0), found.n, found.level)
 
 
