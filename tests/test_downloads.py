@@ -143,18 +143,18 @@ def test_a_server_that_stays_busy_is_given_up(site, target):
 
 
 def test_silence_is_a_broken_connection(site, target):
-    site.cuts["/a.bin"], site.stall = [30_000], 5.0
+    site.cuts["/a.bin"], site.stall = [30_000], 60.0
     began = time.monotonic()
-    downloads.file(site.url("/a.bin"), target, **QUICK | {"timeout": 0.3})
-    assert target.read_bytes() == DATA and time.monotonic() - began < 4
-    assert site.asked[-1][2] == "bytes=30000-"
+    downloads.file(site.url("/a.bin"), target, **QUICK | {"timeout": 1.0})
+    assert target.read_bytes() == DATA and time.monotonic() - began < 50
+    assert site.asked[-1][2] == "bytes=30000-"  # what had come before the silence was not lost
 
 
 def test_a_slow_server_is_waited_for_as_long_as_bytes_come(site, target):
-    site.drip = 0.01  # a second for the whole, in steps far below the limit
+    site.drip = 0.04  # four seconds for the whole, in steps far below the limit
     began = time.monotonic()
-    downloads.file(site.url("/a.bin"), target, **QUICK | {"timeout": 0.5})
-    assert target.read_bytes() == DATA and time.monotonic() - began > 0.7
+    downloads.file(site.url("/a.bin"), target, **QUICK | {"timeout": 3.0})
+    assert target.read_bytes() == DATA and time.monotonic() - began > 3.5
     assert len(site.asked) == 1
 
 
