@@ -53,12 +53,10 @@ RECIPES = recipes()
 
 
 def rows_of_the_index():
-    """(question, functions, heading, anchor) of each row of the table at the top."""
-    row = re.compile(r"^\| ([^|*]+) \| (`[^|]+`) \| \[(.+)\]\(#(\S+)\) \|$", re.MULTILINE)
+    """(functions, heading, anchor) of each row of the table at the top."""
+    row = re.compile(r"^\| [^|*]+ \| (`[^|]+`) \| \[(.+)\]\(#(\S+)\) \|$", re.MULTILINE)
     opening = run.read(NOTEBOOK).cells[0].source
-    return [
-        (task, re.findall(r"`([^`]+)`", names), head, to) for task, names, head, to in row.findall(opening)
-    ]
+    return [(re.findall(r"`([^`]+)`", names), heading, to) for names, heading, to in row.findall(opening)]
 
 
 # The notebook
