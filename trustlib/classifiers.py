@@ -62,6 +62,9 @@ class ImageClassifier:
         seed: int = 0,
     ):
         self.classes, self.size = _classes(classes), checks.count(size, name="size")
+        only = getattr(model, "image_size", size)  # a vision transformer has a position for each patch
+        if only != self.size:
+            raise ValueError(f"expected size {only} for this {type(model).__name__}, got {size}: pass that")
         if parts.head(model)[1].out_features != len(self.classes):
             parts.replace_head(model, len(self.classes), seed=seed)
         self.device = torch.device(device or _device())
@@ -191,8 +194,10 @@ class ImageClassifier:
             from torchvision.models import get_model
 
             # Only the numbers of layers matter here: every weight is read from the file afterwards.
+            shape = {"image_size": about["size"]} if about["architecture"].startswith("vit_") else {}
+            shape["num_classes"] = len(about["classes"])
             with torch.random.fork_rng(devices=[]):
-                model = get_model(about["architecture"], weights=None, num_classes=len(about["classes"]))
+                model = get_model(about["architecture"], weights=None, **shape)
         weight_files.load(model, weight_files.read(Path(folder) / "model.safetensors"), source=folder)
         return cls(
             model,
@@ -230,8 +235,7 @@ class TextClassifier:
         self.classes = _classes(classes)
         # With room for the marks alone, tokenizers would not cut at all.
         self.max_tokens = checks.count(max_tokens, name="max_tokens", least=3)
-        positions = getattr(model.config, "max_position_embeddings", None) or 0
-        if 0 < positions < max_tokens:
+        if 0 < (positions := huggingface.reach(model)) < max_tokens:
             raise ValueError(f"expected max_tokens up to {positions} for this network, got {max_tokens}")
         if parts.head(model)[1].out_features != len(self.classes):
             parts.replace_head(model, len(self.classes), seed=seed)

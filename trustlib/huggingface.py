@@ -60,6 +60,20 @@ def load(source: str | Path, *, n_classes: int, pretrained: bool = True, seed: i
     return model.float(), tokenizer  # published weights may be in half precision, too coarse for training
 
 
+def reach(model: nn.Module) -> int:
+    """How many tokens a network reads at most, marks included; 0 where nothing says so.
+
+    RoBERTa and its kin keep positions up to the padding's number for the padding: 512 of 514 are for texts.
+    """
+    positions = getattr(model.config, "max_position_embeddings", None) or 0
+    kept = [
+        layer.padding_idx + 1
+        for name, layer in model.named_modules()
+        if name.endswith("position_embeddings") and getattr(layer, "padding_idx", None) is not None
+    ]
+    return max(0, positions - max(kept, default=0))
+
+
 def _refuse_gaps(model: nn.Module, report: dict, source: str | Path) -> None:
     """Transformers fills gaps in a file with random weights. Only in the head is that meant."""
     gaps = {*report["missing_keys"], *(name for name, *_ in report["mismatched_keys"])}

@@ -12,6 +12,7 @@ importance from local; Craven & Shavlik (1996), trees that imitate a network, an
 
 from __future__ import annotations
 
+from array import array
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -129,7 +130,8 @@ def global_importance(
     {'b': (3.0, -3.0), 'a': (0.5, 0.0)}
     """
     least = checks.count(least, name="least", least=2)
-    values, owners = defaultdict(list), defaultdict(list)
+    # By feature, as bare numbers: a list of Python's would weigh four times as much.
+    values, owners = defaultdict(lambda: array("d")), defaultdict(lambda: array("q"))
     n = n_calls = 0
     first = None
     for found in explanations:

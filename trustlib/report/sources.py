@@ -121,7 +121,7 @@ def _hugging_face(word: str, task: Task) -> Any:
         )
     order = _order([str(config.id2label[i]) for i in range(config.num_labels)], task.classes, word)
     network, tokenizer = huggingface.load(word, n_classes=config.num_labels)
-    longest = getattr(network.config, "max_position_embeddings", None) or 128
+    longest = huggingface.reach(network) or 128
     classifier = TextClassifier(
         network, tokenizer, [task.classes[i] for i in order], max_tokens=min(128, longest)
     )
