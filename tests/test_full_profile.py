@@ -41,7 +41,7 @@ def test_resnet50_comes_from_torch_s_cache_with_a_fresh_head(full, tmp_path, mon
     path, original = published.resnet50(tmp_path)
     published.manifest(tmp_path, monkeypatch, resnet50_imagenet=path)
     c = models.fresh_inspector("head", ("no", "yes"), weights="imagenet", seed=0)
-    assert isinstance(c, ImageClassifier) and c.size == 224
+    assert isinstance(c, ImageClassifier) and (c.size, c.resize) == (224, 232)
     state, stored = c.model.state_dict(), original.state_dict()
     body = [name for name in stored if not name.startswith("fc.")]
     assert len(body) == len(state) - 2 and all(torch.equal(state[name], stored[name]) for name in body)

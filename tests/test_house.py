@@ -13,7 +13,7 @@ FLOORS = (
     {"trustlib", "errors", "checks", "atomic", "progress", "resampling", "intervals", "estimates", "ranking"}
     | {"processes", "predictions", "predictions_csv", "accuracy", "calibration", "generalization"},
     {"asking", "robustness", "corruptions", "text_perturbations", "minimal", "explain", "faithfulness"},
-    {"assets", "tasks", "tiny_imagenet", "parts", "weights", "checkpoints", "frozen", "augment"}
+    {"assets", "downloads", "tasks", "tiny_imagenet", "parts", "weights", "checkpoints", "frozen", "augment"}
     | {"pixels", "huggingface", "saved", "classifiers", "samples", "finetune", "finetune_command"}
     | {"data_parallel"}
     | {"crops", "student", "pretraining"},

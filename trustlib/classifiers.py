@@ -40,6 +40,7 @@ class ImageClassifier:
             A head with another number of classes is replaced by a fresh one.
         classes: k names; class i is logit i.
         size: pictures are resized to size × size pixels (bilinear, antialiased).
+        resize: instead, the shorter side is resized to so many pixels, and the middle size × size taken.
         mean, std: per channel, in units where a pixel spans [0, 1]; ImageNet's by default.
         architecture: torchvision's name of the network, such as "resnet50". With it `load` rebuilds the
             network; without it `load` must be handed one.
@@ -55,6 +56,7 @@ class ImageClassifier:
         classes: Sequence[str],
         *,
         size: int = 96,
+        resize: int | None = None,
         mean: Sequence[float] = IMAGENET_MEAN,
         std: Sequence[float] = IMAGENET_STD,
         architecture: str | None = None,
@@ -65,6 +67,7 @@ class ImageClassifier:
         only = getattr(model, "image_size", size)  # a vision transformer has a position for each patch
         if only != self.size:
             raise ValueError(f"expected size {only} for this {type(model).__name__}, got {size}: pass that")
+        self.resize = None if resize is None else checks.count(resize, name="resize", least=size)
         if parts.head(model)[1].out_features != len(self.classes):
             parts.replace_head(model, len(self.classes), seed=seed)
         self.device = torch.device(device or _device())
@@ -90,8 +93,8 @@ class ImageClassifier:
             stages: how many of its four stages to keep; the head reads the last of them. 3 gives 1,024
                 features instead of 2,048, a third of the weights, and features that are less bound to
                 the pictures of pretraining.
-            weights: "tiny-imagenet" (this project's own, embedded), "imagenet" (torchvision's
-                IMAGENET1K_V2) or "random".
+            weights: "tiny-imagenet" (this project's own, embedded), "random", or "imagenet" (torchvision's
+                IMAGENET1K_V2, with its transforms: the middle 224 of 232 pixels, or in that proportion).
             seed: start of the head, and of every weight when `weights` is "random".
         Raises: AssetError when the weights are not on this machine; ValueError for another name.
         """
@@ -111,7 +114,8 @@ class ImageClassifier:
             parts.shorten(model, stages)
             if weights != "random" or stages < 4:
                 parts.replace_head(model, len(classes), seed=seed)
-        return cls(model, classes, size=size, architecture="resnet50", device=device)
+        resize = round(size * 232 / 224) if weights == "imagenet" else None
+        return cls(model, classes, size=size, resize=resize, architecture="resnet50", device=device)
 
     def predict_proba(self, images: Sequence) -> np.ndarray:
         """Class probabilities of raw pictures: (n, k) float64, rows sum to 1."""
@@ -120,7 +124,7 @@ class ImageClassifier:
     def logits(self, images: Sequence, *, batch_size: int = 64) -> np.ndarray:
         """Logits of raw pictures: (n, k) float64."""
         return _in_batches(
-            lambda batch, at: self.logits_from(pixels.encode(batch, self.size, first=at)),
+            lambda batch, at: self.logits_from(pixels.encode(batch, self.size, resize=self.resize, first=at)),
             images,
             batch_size,
             self,
@@ -131,7 +135,11 @@ class ImageClassifier:
 
         Raises: ValueError for another shape, dtype or range.
         """
-        return pixels.encode(images, self.size)
+        return pixels.encode(images, self.size, resize=self.resize)
+
+    def window(self, shape: Sequence[int]) -> tuple[tuple[int, int], int, int]:
+        """The (height, width) that a picture (h, w) is resized to, and top and left of what is read of it."""
+        return pixels.window(shape, self.size, self.resize)
 
     def logits_from(self, encoded: Tensor) -> Tensor:
         """Logits (n, k) of encoded pixels (n, 3, size, size); gradients flow back to the pixels."""
@@ -145,7 +153,9 @@ class ImageClassifier:
     def prepare(self, images: Sequence) -> Tensor | pixels.Lazy:
         """Encoded pictures one by one, for training: kept in memory when they fit, else made on demand."""
         if len(images) * 3 * self.size**2 * 4 > PREPARED_BYTES:
-            return pixels.Lazy(images, lambda image, i: pixels.encode_one(image, self.size, at=i))
+            return pixels.Lazy(
+                images, lambda image, i: pixels.encode_one(image, self.size, resize=self.resize, at=i)
+            )
         return self.encode(images)
 
     def collate(self, prepared: list[Tensor]) -> Tensor:
@@ -163,6 +173,7 @@ class ImageClassifier:
             "kind": "image",
             "classes": self.classes,
             "size": self.size,
+            "resize": self.resize,
             "mean": self.mean,
             "std": self.std,
             "architecture": self.architecture,
@@ -203,6 +214,7 @@ class ImageClassifier:
             model,
             about["classes"],
             size=about["size"],
+            resize=about.get("resize"),  # saved before there was a choice: none
             mean=about["mean"],
             std=about["std"],
             architecture=about["architecture"],

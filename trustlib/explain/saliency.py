@@ -33,10 +33,11 @@ Floats = NDArray[np.float64]
 class Saliency(Explanation):
     """An Explanation by gradients, and beside it the attributions as fine as the network reads.
 
-    attributions: (size, size), the sum over channels of each pixel at the network's resolution, or (t,), one
-    for each token that the network read, marks such as [CLS] among them; tokens: t Spans of the text, those
-    of marks empty, or None for a picture. values are sums of attributions over segments or words. prediction
-    and base_value are log odds where these were differentiated. n_calls counts forward and backward passes.
+    attributions: (size, size), the sum over channels of each pixel at the network's resolution, zeros around
+    it where the network reads the middle of a picture only; or (t,), one for each token that it read,
+    marks such as [CLS] among them; tokens: t Spans of the text, those of marks empty, or None for a picture.
+    values are sums of attributions over segments or words. prediction and base_value are log odds where these
+    were differentiated. n_calls counts forward and backward passes.
     """
 
     attributions: Floats
@@ -218,6 +219,9 @@ class _Place:
             )
             self.encoded = classifier.encode([picture]).detach().cpu()  # (1, 3, size, size)
             self.tokens = None
+            # A classifier may read the middle of a picture only, and then says which part that is.
+            whole = (tuple(self.encoded.shape[2:]), 0, 0)
+            self.window = classifier.window(picture.shape[:2]) if hasattr(classifier, "window") else whole
 
     def baseline(self, classifier: Any, baseline: Any) -> Any:
         """The encoded input where nothing is: of the shape of `encoded`."""
@@ -230,7 +234,14 @@ class _Place:
 
     def summed(self, found: Floats) -> Floats:
         """Attributions of pixels (size, size) or tokens (t,), from those of channels or coordinates."""
-        return found[0].astype(np.float64).sum(axis=0 if self.tokens is None else -1)
+        total = found[0].astype(np.float64).sum(axis=0 if self.tokens is None else -1)
+        if self.tokens is not None:
+            return total
+        resized, top, left = self.window
+        # What the network did not read of the picture has no part in its answer.
+        return np.pad(
+            total, [(at, n - at - m) for at, n, m in zip((top, left), resized, total.shape, strict=True)]
+        )
 
     def per_feature(self, attributions: Floats) -> Floats:
         """Sums over segments or words: (m,)."""
