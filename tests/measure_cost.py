@@ -26,8 +26,8 @@ import torchvision.models
 import two_processes
 from torch.utils.flop_counter import FlopCounterMode
 
-from trustlib import atomic, explain, frozen, parts, robustness, samples
-from trustlib.classifiers import ImageClassifier, fast_bfloat16
+from trustlib import atomic, devices, explain, frozen, parts, robustness, samples
+from trustlib.classifiers import ImageClassifier
 from trustlib.finetune import finetune
 
 OUT = Path(__file__).parents[1] / "data" / "measured" / "cost.md"
@@ -145,7 +145,7 @@ def _pixels(classifier, sizes):
 def _step(classifier, pixels):
     """One step over all weights, as `finetune` takes it, on pixels that lie on the device."""
     labels = torch.arange(len(pixels), device=pixels.device) % 2
-    model, bf16 = classifier.model, fast_bfloat16(classifier.device)
+    model, bf16 = classifier.model, devices.fast_bfloat16(classifier.device)
     optimizer = torch.optim.AdamW(parts.freeze(model, "all"), lr=1e-6, fused=True)
 
     def step():

@@ -15,7 +15,7 @@ import torch
 from torch import nn
 from torchvision import transforms
 
-from trustlib import classifiers, finetune, parts
+from trustlib import classifiers, devices, finetune, parts
 
 TURNED = transforms.Compose(
     [
@@ -57,7 +57,7 @@ def train(classifier, task, recipes, *, careful, seed=0, until=None):
     started = time.perf_counter()
     model, layout = classifier.model, torch.channels_last if careful else torch.contiguous_format
     model.to(memory_format=layout)
-    bf16 = careful and classifiers.fast_bfloat16(classifier.device)
+    bf16 = careful and devices.fast_bfloat16(classifier.device)
     size = classifier.size
     cells = Cells(task.train, size, turned=True, held=careful)
     held_out = Cells(task.validation, size, turned=False, held=careful)

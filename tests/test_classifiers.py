@@ -10,7 +10,7 @@ import tiny
 import torch
 import torchvision.models
 
-from trustlib import assets, classifiers, parts, predictions, weights
+from trustlib import assets, classifiers, devices, parts, predictions, weights
 from trustlib.classifiers import ImageClassifier, TextClassifier
 from trustlib.errors import AssetError, ModelError
 
@@ -496,12 +496,12 @@ def test_without_torch_one_sentence_names_the_command(module):
 
 def test_bfloat16_is_used_only_where_the_device_has_it(monkeypatch):
     monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: True, raising=False)
-    assert classifiers.fast_bfloat16(torch.device("cpu")) == torch.backends.mkldnn.is_available()
+    assert devices.fast_bfloat16(torch.device("cpu")) == torch.backends.mkldnn.is_available()
     monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)
-    assert not classifiers.fast_bfloat16(torch.device("cpu"))
+    assert not devices.fast_bfloat16(torch.device("cpu"))
     monkeypatch.delattr(torch.cpu, "_is_avx512_bf16_supported")  # torch 2.4 has none
-    assert not classifiers.fast_bfloat16(torch.device("cpu"))
-    assert not classifiers.fast_bfloat16(torch.device("mps"))
+    assert not devices.fast_bfloat16(torch.device("cpu"))
+    assert not devices.fast_bfloat16(torch.device("mps"))
 
 
 def test_settings_can_be_written_as_json(make):

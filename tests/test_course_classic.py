@@ -17,7 +17,7 @@ from trustlib.finetune import finetune
 @pytest.fixture(autouse=True)
 def float32(monkeypatch):
     """The plain loops compute in float32, so the recipes do too, also where the machine has bfloat16."""
-    monkeypatch.setattr("trustlib.finetune.fast_bfloat16", lambda device: False)
+    monkeypatch.setattr("trustlib.devices.fast_bfloat16", lambda device: False)
 
 
 N = 16  # one batch, so that the order of the samples plays no part

@@ -15,7 +15,7 @@ FLOORS = (
     {"asking", "robustness", "corruptions", "text_perturbations", "minimal", "explain", "faithfulness"},
     {"assets", "downloads", "tasks", "tiny_imagenet", "parts", "weights", "checkpoints", "frozen", "augment"}
     | {"pixels", "huggingface", "saved", "classifiers", "samples", "finetune", "finetune_command"}
-    | {"data_parallel"}
+    | {"data_parallel", "devices"}
     | {"crops", "student", "pretraining"},
     {"plots", "summary", "course", "report", "doctor", "cli", "__main__"},
 )
@@ -35,6 +35,7 @@ NETWORKS = {
     "finetune",
     "finetune_command",
     "data_parallel",
+    "devices",
     "crops",
     "student",
     "pretraining",

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from trustlib import assets, atomic, checks, processes
+from trustlib import assets, atomic, checks
 from trustlib.errors import ModelError, missing_extra
 
 try:
@@ -24,7 +24,7 @@ try:
 except ImportError as error:
     raise missing_extra(error.name or "torch", "models") from error
 
-from trustlib import huggingface, parts, pixels, saved
+from trustlib import devices, huggingface, parts, pixels, saved
 from trustlib import weights as weight_files
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
@@ -70,7 +70,7 @@ class ImageClassifier:
         self.resize = None if resize is None else checks.count(resize, name="resize", least=size)
         if parts.head(model)[1].out_features != len(self.classes):
             parts.replace_head(model, len(self.classes), seed=seed)
-        self.device = torch.device(device or _device())
+        self.device = torch.device(device or devices.default())
         # Channels-last is how the convolution kernels of CPUs and GPUs read pictures fastest.
         self.model = model.to(self.device, memory_format=torch.channels_last).eval()
         self.architecture = architecture
@@ -252,7 +252,7 @@ class TextClassifier:
         if parts.head(model)[1].out_features != len(self.classes):
             parts.replace_head(model, len(self.classes), seed=seed)
             model.config.num_labels = model.num_labels = len(self.classes)
-        self.device = torch.device(device or _device())
+        self.device = torch.device(device or devices.default())
         self.model = model.to(self.device).eval()
         self.tokenizer = tokenizer
 
@@ -371,21 +371,6 @@ class TextClassifier:
         about = saved.read(folder, "text")
         model, tokenizer = huggingface.load(folder, n_classes=len(about["classes"]))
         return cls(model, tokenizer, about["classes"], max_tokens=about["max_tokens"], device=device)
-
-
-def fast_bfloat16(device: torch.device) -> bool:
-    """Whether the device computes in bfloat16 itself; elsewhere it is emulated, and slower."""
-    if device.type == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
-    # Which of its private names torch offers depends on its version and on how it was built.
-    instructions = getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)
-    return device.type == "cpu" and torch.backends.mkldnn.is_available() and bool(instructions())
-
-
-def _device() -> str:
-    if processes.launched() > 1:
-        return processes.device()
-    return "cuda" if torch.cuda.is_available() else "cpu"
 
 
 def _classes(classes: Sequence[str]) -> tuple[str, ...]:

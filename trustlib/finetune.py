@@ -29,8 +29,7 @@ try:
 except ImportError as error:
     raise missing_extra(error.name or "torch", "models") from error
 
-from trustlib import checkpoints, data_parallel, parts, weights
-from trustlib.classifiers import fast_bfloat16
+from trustlib import checkpoints, data_parallel, devices, parts, weights
 from trustlib.samples import Samples, batches
 
 CLIP = 1.0  # largest norm of the gradient
@@ -133,7 +132,7 @@ def finetune(
     began = time.perf_counter()
     _check(classifier, task, label_smoothing, class_weights, optimizer, schedule, precision)
     views = 1 if augment is None else epochs if views is None else checks.count(views, name="views")
-    bf16 = precision == "bfloat16" or (precision == "auto" and fast_bfloat16(classifier.device))
+    bf16 = precision == "bfloat16" or (precision == "auto" and devices.fast_bfloat16(classifier.device))
     rate_of_head = learning_rate if head_learning_rate is None else head_learning_rate
     # All that shapes the weights: checked here, told in the History, and compared with a checkpoint's.
     recipe = {

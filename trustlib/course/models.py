@@ -24,7 +24,7 @@ from trustlib import assets, atomic, processes
 from trustlib.course import profiles
 
 CODE = (
-    *("augment", "classifiers", "finetune", "frozen", "huggingface", "parts", "pixels", "samples"),
+    *("augment", "classifiers", "devices", "finetune", "frozen", "huggingface", "parts", "pixels", "samples"),
     *("saved", "weights"),
 )
 ASSETS = {
