@@ -133,7 +133,10 @@ def test_adamw_on_bert_is_its_published_recipe(tmp_path):
     start = tiny.state(tiny.bert())
     for name, tensor in reference.state_dict().items():
         moved, expected = (each - start[name] for each in (c.model.state_dict()[name], tensor))
-        assert torch.allclose(moved, expected, atol=2e-6), name
+        # A constant in all keys leaves attention as it is: the gradient of that bias is rounding, which Adam
+        # makes as long as any other step.
+        if not name.endswith("key.bias"):
+            assert torch.allclose(moved, expected, atol=2e-6), name
     assert len(history.train_loss) == 3 and history.recipe["schedule"] == "linear"
 
 

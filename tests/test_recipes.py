@@ -28,7 +28,7 @@ CIFAR10 = ROOT.parent / "shared" / "data" / "cifar10" / "train.zip"
 ANIMALS = ("bird", "cat", "deer", "dog", "frog", "horse")
 PER_CLASS = 30
 MAX_LINES = 25
-HOMES = {"TextClassifier": "classifiers.", "Predictions": "predictions."}  # classes stand alone in the index
+HOMES = {"TextClassifier": "classifiers.", "Predictions": "predictions.", "classic": "course."}
 
 
 class Recipe(NamedTuple):
@@ -74,7 +74,7 @@ def test_every_function_of_the_index_exists_and_is_used_in_its_recipe(row):
     names, heading, _ = row
     recipe = next(recipe for recipe in RECIPES if recipe.heading == heading)
     for name in names:
-        if name.startswith("trustlib "):  # a command
+        if " " in name:  # a command
             assert name.split()[-1] in recipe.text and name.split()[-1] in recipe.code
             continue
         first, _, last = f"{HOMES.get(name.split('.')[0], '')}{name}".rpartition(".")
@@ -102,7 +102,7 @@ def test_every_cell_was_executed_and_said_nothing_on_stderr():
 
 def test_commands_and_lessons_that_the_text_names_are_there():
     text = "\n".join(cell.source for cell in run.read(NOTEBOOK).cells if cell.cell_type == "markdown")
-    assert words_after("trustlib", commands(text)) == {"report"}
+    assert words_after("trustlib", commands(text)) == {"report", "fetch"}
     lessons = set(re.findall(r"\]\((\d\d_\w+\.ipynb)\)", text))
     assert lessons and all((NOTEBOOK.parent / name).is_file() for name in lessons)
     named = re.findall(r"`((?:calibration|robustness|explain)\.\w+)`", text)
@@ -156,6 +156,23 @@ def _arrays(r):
 def _classes(r):
     assert r["found"].macro_f1.value > 0.8 and len(r["found"].per_class) == 3
     assert r["why"].target == 2
+
+
+def _by_the_book(r):
+    found, reached = r["found"], {name: h.validation_accuracy[-1] for name, h in r["found"].items()}
+    epochs = {name: len(history.train_loss) for name, history in found.items()}
+    assert epochs == {"sgd": 2, "head": 10, "bert": 3, "penalty": 2, "again": 5}
+    assert found["head"].n_trainable == 5 * (2048 + 1) < found["sgd"].n_trainable
+    assert found["penalty"].train_loss[0] > found["sgd"].train_loss[0]  # of the same steps, and λR
+    assert min(reached["head"], reached["again"]) > 0.5  # five classes: guessing gets a fifth
+    assert Path("first.safetensors").is_file() and r["again"].classes == r["high"].classes
+
+
+def _several(r):
+    assert "2 processes share every batch" in r["done"].stdout
+    right = r["answers"].probs.argmax(axis=1) == r["answers"].labels
+    assert right.mean() > 0.5 and r["answers"].classes == tasks.image_folder("pictures").classes
+    assert {"model", "history.json", "test.npz"} <= {path.name for path in Path("runs/mine").iterdir()}
 
 
 def _noise(r):
@@ -294,6 +311,8 @@ FACTS = {
     "Any other model, such as a web service": _service,
     "My own arrays as a task": _arrays,
     "More than two classes": _classes,
+    "The classic recipes of fine-tuning": _by_the_book,
+    "Several GPUs": _several,
     "Robustness only: noise on pictures": _noise,
     "Robustness only: blur, fog, pixels, compression": _corruptions,
     "Robustness only: typos and missing words": _typos,

@@ -20,7 +20,7 @@ from trustlib.report import TrustReport, wording
 from trustlib.report.page import told
 from trustlib.report.style import BASE
 
-LESSON_LINK = re.compile(r'(href="\d\d_\w+)\.ipynb(["#])')
+LESSON_LINK = re.compile(r'(href="(?:\d\d_\w+|recipes))\.ipynb(["#])')
 
 
 def lesson_page(
@@ -45,13 +45,19 @@ def lesson_page(
     )
 
 
-def index_page(runs: Sequence[Any], facts: dict, *, reports: str | None = None) -> str:
+def index_page(
+    runs: Sequence[Any], facts: dict, *, reports: str | None = None, recipes: str | None = None
+) -> str:
     """The page that lists the lessons of a run (LessonRuns) in order, with what became of each.
 
-    reports: the address of the page of trust reports, as seen from the index; None where none was made.
+    reports, recipes: the addresses of those pages, as seen from the index; None where there is none.
     """
     return _template("index").render(
-        title="How far may a fine-tuned network be trusted?", runs=runs, facts=facts, reports=reports
+        title="How far may a fine-tuned network be trusted?",
+        runs=runs,
+        facts=facts,
+        reports=reports,
+        recipes=recipes,
     )
 
 
@@ -179,6 +185,11 @@ INDEX = """{% extends "page" %}
 <h2>Trust reports</h2>
 <p><a href="{{ reports }}">How far may these models be trusted?</a> What lesson 10 found on both running
 cases, axis by axis; <a href="{{ reports | replace(".html", ".json") }}">the same for programs</a>.</p>
+{% endif %}
+{% if recipes %}
+<h2>Recipes</h2>
+<p><a href="{{ recipes }}">One task, one function, one snippet</a>: each question of the course, asked of your
+own model.</p>
 {% endif %}
 <h2>This run</h2>
 <dl>

@@ -101,7 +101,8 @@ def run_course(
 ) -> list[LessonRun]:
     """Execute the lessons, write a page each, an index and `run.json` into `out`.
 
-    A lesson that makes trust reports puts them into `out/report`, and the index links them.
+    A lesson that makes trust reports puts them into `out/report`, and the index links them. So it does the
+    recipes that lie beside the lessons, as they were executed last: the tests run them, a course does not.
 
     Args:
         write: also put each lesson that passed back in its place, with its outputs.
@@ -134,9 +135,21 @@ def run_course(
         )
     made = (out / reports.NAME / "report.html").exists()
     link = f"{reports.NAME}/report.html" if made else None
-    _write(out / "index.html", pages.index_page(runs, facts, reports=link))
+    recipes = _recipes_page(paths[0].parent / "recipes.ipynb", out) if paths else None
+    _write(out / "index.html", pages.index_page(runs, facts, reports=link, recipes=recipes))
     _write(out / "run.json", record(runs, facts))
     return runs
+
+
+def _recipes_page(path: Path, out: Path) -> str | None:
+    """The address of the page of recipes, made from the stored notebook; None where there is none."""
+    page = out / "recipes.html"
+    page.unlink(missing_ok=True)
+    if not path.is_file():
+        return None
+    titles = [(path.stem, "Recipes")]
+    _write(page, pages.lesson_page(read(path), folder=path.parent, position=0, titles=titles))
+    return page.name
 
 
 def _read_or_tell(path: Path) -> tuple[nbformat.NotebookNode, str | None]:
