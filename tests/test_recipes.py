@@ -80,7 +80,7 @@ def test_every_function_of_the_index_exists_and_is_used_in_its_recipe(row):
         first, _, last = f"{HOMES.get(name.split('.')[0], '')}{name}".rpartition(".")
         owner = trustlib
         for part in (*first.split("."), last):
-            owner = getattr(owner, part, None) or importlib.import_module(f"trustlib.{part}")
+            owner = getattr(owner, part, None) or importlib.import_module(f"{owner.__name__}.{part}")
         assert callable(owner)
         assert re.search(rf"\b{last}\b", recipe.code)
 
