@@ -12,9 +12,10 @@ samples; one seed. `--small N` takes N training and N test samples, to see that 
 import argparse
 import dataclasses
 import time
+from functools import partial
 from pathlib import Path
 
-from trustlib import accuracy, assets, atomic, augment, calibration, doctor, tasks
+from trustlib import accuracy, atomic, augment, calibration, doctor, tasks
 from trustlib.classifiers import ImageClassifier, TextClassifier
 from trustlib.course import classic, profiles
 
@@ -35,17 +36,17 @@ def pictures(task):
 
 
 def texts(task):
-    """BERT base in the folder where it was fetched to, its digest checked."""
+    """BERT base as it was published."""
     return TextClassifier.bert(
-        weights=assets.find(FULL.text_weights), classes=task.classes, max_tokens=FULL.text_max_tokens
+        weights=FULL.text_weights, classes=task.classes, max_tokens=FULL.text_max_tokens
     )
 
 
 # Row to (task, its start, its recipe).
 ROWS = {
-    "sgd": (tasks.cifar10, pictures, lambda c, t: classic.sgd_on_all_weights(c, t, augment=augment.mirror)),
+    "sgd": (tasks.cifar10, pictures, partial(classic.sgd_on_all_weights, augment=augment.mirror)),
     "head": (tasks.cifar10, pictures, classic.adam_on_the_head),
-    "regularised": (tasks.cifar10, pictures, classic.regularised_loss),
+    "regularised": (tasks.cifar10, pictures, partial(classic.regularised_loss, augment=augment.mirror)),
     "bert": (tasks.sst2, texts, classic.adamw_on_bert),
 }
 

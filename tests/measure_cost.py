@@ -62,7 +62,7 @@ class Sizes:
     samples: tuple[int, ...] = (64, 128, 256, 512)
     tuned: int = 48
     perturbed: int = 4
-    shared: int = 32  # pictures of shared_work.py, 0 to leave the processes out
+    shared: int = 128  # pictures of shared_work.py, 0 to leave the processes out
 
 
 CPU = Sizes()

@@ -52,7 +52,7 @@ def work(n):
         )
 
     def tuned(train, **options):
-        finetune(classifier(), random, train=train, epochs=2, batch_size=16, **options)
+        finetune(classifier(), random, train=train, epochs=2, batch_size=64, **options)
 
     yield "predict", lambda: predictions.predict(asked.predict_proba, random.train, batch_size=16)
     yield (
@@ -66,7 +66,7 @@ def work(n):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("out", type=Path)
-    parser.add_argument("--pictures", type=int, default=64)
+    parser.add_argument("--pictures", type=int, default=128)
     parser.add_argument("--repeats", type=int, default=3)
     options = parser.parse_args()
     torch.set_num_threads(1)

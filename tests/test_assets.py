@@ -252,6 +252,16 @@ def test_what_other_libraries_fetched_is_found_in_their_caches(place, monkeypatc
     assert assets.find("note") == path
 
 
+def test_caches_are_named_as_the_other_libraries_name_them(monkeypatch, tmp_path):
+    for name in ("HF_HOME", "HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("TORCH_HOME", "~/weights")
+    monkeypatch.setenv("HUGGINGFACE_HUB_CACHE", "$HOME/hub")
+    assert assets._hub_folder("torch") == tmp_path / "weights" / "hub"
+    assert assets._hub_folder("huggingface") == tmp_path / "hub"
+
+
 def test_cache_folder_is_the_users_own_unless_one_is_named(monkeypatch, tmp_path):
     monkeypatch.setenv("TRUSTLIB_CACHE", str(tmp_path))
     assert assets.cache_folder() == tmp_path

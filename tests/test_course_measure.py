@@ -61,6 +61,19 @@ def run(asked, tests=TESTS, shape=SHAPE):
     return list(measure._measure("cells", RUNS, tests, make, RECIPES, shape))
 
 
+def test_another_profile_s_results_have_a_file_of_their_own(folder, monkeypatch):
+    run([])
+    full = dataclasses.replace(profiles.current(), name="full")
+    monkeypatch.setattr(profiles, "current", lambda: full)
+    asked = []
+    run(asked)
+    assert asked and {path.name for path in (folder / "measured").glob("*.json")} == {
+        "cells.json",
+        "full_cells.json",
+    }
+    assert measure.load("cells").keys() == measure.load("cells", profile="full").keys()
+
+
 def test_answers_survive_the_file(folder):
     run([])
     arm = measure.load("cells")["random", "head", "random"]

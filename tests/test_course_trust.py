@@ -28,7 +28,7 @@ class Model:
 @pytest.fixture
 def small(monkeypatch, tmp_path):
     """A case of two ways of training on a small table, whose models take no time."""
-    monkeypatch.setattr(trust, "_path", lambda case: tmp_path / f"trust_{case}.npz")
+    monkeypatch.setattr(trust, "_path", lambda case, profile: tmp_path / f"trust_{case}.npz")
     monkeypatch.setattr(measure, "SEEDS", SEEDS)
     monkeypatch.setattr(trust, "WAYS", {"few": ("head", True), "random": ("all", False)})
     monkeypatch.setattr(trust, "SIZES", {"n_robustness": 10, "n_explained": 3, "num_samples": 40})

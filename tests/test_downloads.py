@@ -123,6 +123,12 @@ def test_a_whole_file_that_only_lacked_its_name_is_not_downloaded_again(site, ta
     assert target.read_bytes() == DATA and site.asked == []
 
 
+def test_a_file_that_lies_there_whole_is_not_downloaded_again(site, target):
+    downloads.file(site.url("/a.bin"), target, **QUICK)
+    downloads.file(site.url("/a.bin"), target, **QUICK)
+    assert len(site.asked) == 1
+
+
 def test_a_file_that_is_gone_is_asked_for_once(site, target):
     with pytest.raises(AssetError, match="expected http.*/b.bin, got: 404 Not Found"):
         downloads.file(site.url("/b.bin"), target, **QUICK)

@@ -520,8 +520,10 @@ def test_a_checkpoint_from_other_data_weights_or_preprocessing_is_refused(make, 
     tune(make("image"), task, checkpoint=tmp_path / "a")
     relabelled = dataclasses.replace(task.train, labels=1 - task.train.labels)
     rejudged = dataclasses.replace(task.validation, labels=1 - task.validation.labels)
+    brighter = dataclasses.replace(task.train, inputs=np.asarray(task.train.inputs) // 2 + 1)  # same ids
     others = {
         "data": (make("image"), dataclasses.replace(task, train=task.train.take(range(20)))),
+        "inputs": (make("image"), dataclasses.replace(task, train=brighter)),
         "labels": (make("image"), dataclasses.replace(task, train=relabelled)),
         "validation": (make("image"), dataclasses.replace(task, validation=task.validation.take(range(8)))),
         "validation_labels": (make("image"), dataclasses.replace(task, validation=rejudged)),

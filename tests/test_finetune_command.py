@@ -65,6 +65,13 @@ def test_a_trained_classifier_is_trained_further_with_all_options(pictures, tmp_
     assert recipe["start"] != told(first)[0].recipe["start"]
 
 
+def test_a_saved_classifier_s_own_size_is_not_passed_over_in_silence(pictures, tmp_path, capsys):
+    tiny.image_classifier().save(tmp_path / "start")
+    arguments = ["--task", str(pictures), "--weights", str(tmp_path / "start"), "--size", "64"]
+    assert finetune_command.main([*arguments, "--out", str(tmp_path / "out")]) == 1
+    assert "expected no --size, since the classifier in" in capsys.readouterr().err
+
+
 def test_a_csv_of_texts_is_learned(tmp_path):
     labels = np.arange(40) % 2
     rows = [f'"{text}",{tiny.FEELINGS[y]}' for text, y in zip(tiny.texts(labels), labels, strict=True)]
@@ -86,11 +93,17 @@ def test_a_csv_of_texts_is_learned(tmp_path):
         (["--task", "PICTURES", "--architecture", "resnet7"], "expected a torchvision network for pictures"),
         (["--task", "PICTURES", "--architecture", "resnet18"], "expected --weights random or a .safetensors"),
         (["--task", "PICTURES", *NETWORK, "--epochs", "0"], "expected epochs as a whole number from 1 up"),
+        (["--task", "PICTURES", "--weights", "random", "--max-tokens", "8"], "expected no --max-tokens,"),
+        (["--task", "TEXTS", "--size", "32", "--augment", "mirror"], "expected no --size, --augment, since"),
         (["--task", "PICTURES", "--weights", "mine"], "expected weights 'tiny-imagenet', 'imagenet' or"),
     ],
 )
 def test_a_mistake_is_told_in_a_sentence(arguments, message, pictures, tmp_path, capsys):
-    arguments = [str(pictures) if word == "PICTURES" else word for word in arguments]
+    texts = tmp_path / "own.csv"
+    rows = [f'"{text}",{i % 2}' for i, text in enumerate(tiny.texts(np.arange(40) % 2))]
+    texts.write_text("\n".join(["text,label", *rows]))
+    own = {"PICTURES": str(pictures), "TEXTS": str(texts)}
+    arguments = [own.get(word, word) for word in arguments]
     assert finetune_command.main([*arguments, "--out", str(tmp_path / "out")]) == 1
     told = capsys.readouterr().err
     assert message in told and told.count("\n") == 1 and not (tmp_path / "out" / "model").exists()

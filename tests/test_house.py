@@ -15,7 +15,7 @@ FLOORS = (
     {"asking", "robustness", "corruptions", "text_perturbations", "minimal", "explain", "faithfulness"},
     {"assets", "downloads", "tasks", "tiny_imagenet", "parts", "weights", "checkpoints", "frozen", "augment"}
     | {"pixels", "huggingface", "saved", "classifiers", "samples", "finetune", "finetune_command"}
-    | {"data_parallel", "devices"}
+    | {"architectures", "data_parallel", "devices"}
     | {"crops", "student", "pretraining"},
     {"plots", "summary", "course", "report", "doctor", "cli", "__main__"},
 )
@@ -34,6 +34,7 @@ NETWORKS = {
     "samples",
     "finetune",
     "finetune_command",
+    "architectures",
     "data_parallel",
     "devices",
     "crops",

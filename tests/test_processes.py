@@ -12,7 +12,7 @@ import torch
 import two_processes
 from torch import nn
 
-from trustlib import asking, data_parallel, explain, processes
+from trustlib import asking, data_parallel, explain, processes, weights
 from trustlib.errors import ModelError
 
 
@@ -67,6 +67,18 @@ def test_a_run_goes_on_from_one_process_to_two_and_from_two_to_one(both, tmp_pat
     assert again.seconds < history.seconds  # two epochs of four
 
 
+def test_what_each_process_built_at_random_starts_as_the_main_one_s(both):
+    """The second built another network; both train the first one's, which the curves of one process show."""
+    folder, (told, other) = both
+    assert told["own_start"] == other["own_start"] == told["trained"]["batch norm"]
+
+
+def test_a_classifier_that_all_save_is_written_once_and_whole(both):
+    folder, (told, _) = both
+    saved = two_processes.TextClassifier.load(folder / "saved")
+    assert weights.digest(saved.model) == told["saved"] == both[1][1]["saved"]
+
+
 def test_processes_with_different_recipes_refuse_to_train_together(both):
     for told in both[1]:
         assert told["with_own_seed"].startswith(
@@ -107,6 +119,11 @@ def test_two_processes_find_what_one_finds_and_ask_each_input_once(name, both, b
 def test_what_fails_in_one_process_fails_in_all(both):
     for told in both[1]:
         assert told["wrong_in_one"] == "ValueError: this one alone"
+
+
+def test_an_error_that_cannot_be_sent_arrives_in_words(both):
+    for told in both[1]:
+        assert told["unsendable"] == "RuntimeError: Unsendable: asked in vain"
 
 
 def test_alone_each_process_does_what_it_likes(both):
@@ -234,3 +251,29 @@ def test_batch_norm_is_that_of_the_whole_batch(momentum, shape, monkeypatch, sec
         assert torch.equal(model(x), layer_type.forward(layer, x)) and "forward" not in vars(layer)
     for ours, torchs in zip(*outputs, strict=True):
         assert torch.allclose(ours.float(), torchs.float(), rtol=2e-3, atol=2e-3)
+
+
+def test_a_process_without_a_sample_of_its_own_counts_for_nothing_in_batch_norm(monkeypatch, second_of_three):
+    """Where a batch has fewer samples than processes, some compute with a copy, and must not be seen."""
+    x, sums = torch.randn(4, 3, 2, 2, generator=torch.Generator().manual_seed(0)), []
+
+    def run(samples, counts, others):
+        layer, given = nn.BatchNorm2d(3), samples.clone().requires_grad_()
+        left = iter(others)
+        monkeypatch.setattr(
+            data_parallel, "_sum", lambda t: sums.append(t.clone()) or t + next(left, torch.zeros_like(t))
+        )
+        with data_parallel.whole_batch_norm(nn.Sequential(layer)) as norms:
+            norms.counts = counts
+            answer = layer(given)
+        ((answer**3).sum() * counts).backward()
+        return layer, answer, given.grad
+
+    alone, answer, _ = run(x, True, [])
+    layer, copied, gradient = run(x[:1], False, list(sums))
+    assert torch.equal(layer.running_mean, alone.running_mean)
+    assert torch.equal(layer.running_var, alone.running_var)
+    assert torch.allclose(copied, answer[:1])
+    assert not gradient.any() and not layer.weight.grad.any() and not layer.bias.grad.any()
+    with torch.no_grad():
+        assert torch.equal(sums[2], torch.zeros(7, dtype=torch.float64))  # of seven sums none is its own

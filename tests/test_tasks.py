@@ -12,7 +12,7 @@ from PIL import Image
 from trustlib import tasks
 from trustlib.errors import DataError
 from trustlib.predictions import predict
-from trustlib.tasks.task import decode, parts, to_task
+from trustlib.tasks.task import Pictures, Split, decode, parts, to_task
 
 
 def letters(name: str = "test", word: str = "abcd") -> tasks.Split:
@@ -75,6 +75,23 @@ def test_take_slices_arrays_and_pictures_lazily(tmp_path):
     assert table.take([2, 1]).inputs.tolist() == [[4, 5], [2, 3]]
     lazy = tasks.Split("t", tasks.Pictures([tmp_path / "nought.png"] * 3), [0, 1, 0], ["a", "b", "c"])
     assert isinstance(lazy.take([2, 1]).inputs, tasks.Pictures)  # nothing was decoded: there is no such file
+
+
+def test_content_tells_inputs_apart_that_have_the_same_ids(tmp_path):
+    def content(inputs):
+        return Split("train", inputs, [0, 1], ["a", "b"]).content
+
+    assert content(["x", "y"]) == content(("x", "y")) != content(["x", "z"])
+    assert content(np.zeros((2, 3))) != content(np.zeros((2, 4))) != content(np.ones((2, 4)))
+    assert content(np.zeros((2, 4))) != content(np.zeros((2, 4), dtype=np.float32))
+    pictures = [np.zeros((2, 2, 3), np.uint8), np.ones((2, 2, 3), np.uint8)]
+    assert content(pictures) != content(pictures[::-1])
+    paths = [tmp_path / "a.png", tmp_path / "b.png"]
+    paths[0].write_bytes(b"1")
+    paths[1].write_bytes(b"22")
+    before = content(Pictures(paths))
+    paths[1].write_bytes(b"333")
+    assert content(Pictures(paths)) != before
 
 
 def test_digest_is_the_sha256_of_the_ids_in_their_order():

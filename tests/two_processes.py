@@ -78,10 +78,10 @@ def classifier(kind, folder, seed=0):
     return made
 
 
-def trained(name, folder):
-    """The classifier and the History of one of the cases."""
+def trained(name, folder, seed=0):
+    """The classifier, built with that seed, and the History of one of the cases."""
     kind, options = TRAINED[name]
-    made = classifier(kind, folder)
+    made = classifier(kind, folder, seed)
     task = tiny.image_task() if kind == "image" else tiny.text_task()
     return made, finetune.finetune(made, task, **{"epochs": 3, "batch_size": 8, "seed": 1, **options})
 
@@ -213,6 +213,28 @@ def wrong_in_one(folder):
     predictions.predict(predict_proba, tiny.image_task().train, classes=tiny.CLASSES, batch_size=2)
 
 
+class Unsendable(Exception):
+    """Its constructor needs more than its message, as that of many a client of the web does."""
+
+    def __init__(self, message, *, response):
+        super().__init__(message)
+        self.response = response
+
+
+def unsendable(folder):
+    def work(_):
+        raise Unsendable("asked in vain", response=None)
+
+    processes.share(work, [0])
+
+
+def saved(folder):
+    """All save into one folder at once; the digest of the weights."""
+    made = classifier("text", folder.parent)
+    made.save(folder.parent / "saved")
+    return weights.digest(made.model)
+
+
 def with_own_seed(folder):
     seed = 0 if processes.is_main() else 1
     finetune.finetune(classifier("image", folder), tiny.image_task(), seed=seed)
@@ -243,6 +265,8 @@ def main(folder):
         all_told["trained"][name] = told(made, history)
         if main_one:
             np.savez(folder / f"{name}.npz", **{k: v.numpy() for k, v in tiny.state(made.model).items()})
+    all_told["own_start"] = told(*trained("batch norm", own, seed=processes.index()))
+    all_told["saved"] = saved(own)
     made, history = resumed(own, folder / "from one")
     all_told["resumed"] = told(made, history)
     if main_one:
@@ -250,7 +274,7 @@ def main(folder):
     stopped(own, folder / "from two", after=2)
     all_told["answered"], all_told["n_answered"] = answered(own)
     all_told["course"] = course_model(own.parent)
-    for work in (wrong_in_one, with_own_seed):
+    for work in (wrong_in_one, unsendable, with_own_seed):
         all_told[work.__name__] = refused(lambda work=work: work(own))
     all_told["by_itself"] = by_itself(own)
     (own / "told.json").write_text(json.dumps(all_told))

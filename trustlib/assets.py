@@ -189,11 +189,17 @@ def _places(asset: Asset) -> Iterable[Path]:
 
 def _hub_folder(hub: str) -> Path:
     """Where torch and Hugging Face keep what they fetch, as the two libraries read their own settings."""
-    caches = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    caches = _named("XDG_CACHE_HOME") or Path.home() / ".cache"
     if hub == "torch":
-        return Path(os.environ.get("TORCH_HOME") or caches / "torch") / "hub"
-    home = Path(os.environ.get("HF_HOME") or caches / "huggingface")
-    return Path(os.environ.get("HF_HUB_CACHE") or home / "hub")
+        return (_named("TORCH_HOME") or caches / "torch") / "hub"
+    home = _named("HF_HOME") or caches / "huggingface"
+    return _named("HF_HUB_CACHE") or _named("HUGGINGFACE_HUB_CACHE") or home / "hub"
+
+
+def _named(variable: str) -> Path | None:
+    """The folder that an environment variable names, with ~ and other variables in it filled in."""
+    value = os.environ.get(variable)
+    return Path(os.path.expandvars(os.path.expanduser(value))) if value else None
 
 
 def _locate(asset: Asset) -> Path | None:
@@ -249,7 +255,10 @@ def _from_hub(asset: Asset, progress: bool, *, again: bool) -> None:
             show=progress,
         )
     except AssetError as problem:
-        raise AssetError(f"{problem}; do: {asset.fix}") from problem
+        raise AssetError(
+            f"{problem}; do: {asset.fix} (or put {', '.join(asset.files)} into a folder {asset.name}, and "
+            "name the folder that holds it in TRUSTLIB_ASSETS)"
+        ) from problem
 
 
 def _from_address(asset: Asset, target: Path, progress: bool) -> None:

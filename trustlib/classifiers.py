@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from trustlib import assets, atomic, checks
+from trustlib import assets, checks
 from trustlib.errors import ModelError, missing_extra
 
 try:
@@ -24,11 +24,12 @@ try:
 except ImportError as error:
     raise missing_extra(error.name or "torch", "models") from error
 
-from trustlib import devices, huggingface, parts, pixels, saved
+from trustlib import architectures, devices, huggingface, parts, pixels, saved
 from trustlib import weights as weight_files
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
+BERTS = ("minilm", "bert-base-uncased")  # listed in the manifest, so their digests are checked
 PREPARED_BYTES = 2**30  # pictures that fit are resized once and kept; more are resized batch by batch
 
 
@@ -98,22 +99,19 @@ class ImageClassifier:
             seed: start of the head, and of every weight when `weights` is "random".
         Raises: AssetError when the weights are not on this machine; ValueError for another name.
         """
-        from torchvision.models import resnet50
-
         classes = _classes(classes)
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
-            if weights == "random":
-                model = resnet50(num_classes=len(classes))
-            elif weights in ("tiny-imagenet", "imagenet"):
-                model = resnet50(num_classes=200 if weights == "tiny-imagenet" else 1000)
-                path = assets.find(f"resnet50-{weights.replace('-', '')}")
-                weight_files.load(model, weight_files.read(path, published=True), source=path.name)
-            else:
-                raise ValueError(f"expected weights 'tiny-imagenet', 'imagenet' or 'random', got {weights!r}")
-            parts.shorten(model, stages)
-            if weights != "random" or stages < 4:
-                parts.replace_head(model, len(classes), seed=seed)
+        of_file = {"tiny-imagenet": 200, "imagenet": 1000, "random": len(classes)}  # classes
+        if weights not in of_file:
+            raise ValueError(
+                f"expected weights 'tiny-imagenet', 'imagenet' or 'random', got {weights!r}: choose one"
+            )
+        model = architectures.build("resnet50", size=size, n_classes=of_file[weights], seed=seed)
+        if weights != "random":
+            path = assets.find(f"resnet50-{weights.replace('-', '')}")
+            weight_files.load(model, weight_files.read(path, published=True), source=path.name)
+        parts.shorten(model, stages)
+        if weights != "random" or stages < 4:
+            parts.replace_head(model, len(classes), seed=seed)
         resize = round(size * 232 / 224) if weights == "imagenet" else None
         return cls(model, classes, size=size, resize=resize, architecture="resnet50", device=device)
 
@@ -180,10 +178,13 @@ class ImageClassifier:
         }
 
     def save(self, folder: str | Path) -> None:
-        """Write a folder: model.safetensors and classifier.json. Never half written."""
-        with atomic.folder(folder) as temporary:
-            weight_files.write(self.model, temporary / "model.safetensors")
-            saved.seal(temporary, self.settings)
+        """Write a folder: model.safetensors and classifier.json. Never half written.
+
+        Of several processes the main one writes, and all wait for it.
+        """
+        saved.write(
+            folder, lambda to: weight_files.write(self.model, to / "model.safetensors"), self.settings
+        )
 
     @classmethod
     def load(
@@ -202,13 +203,9 @@ class ImageClassifier:
                     f"expected the name of a torchvision network in {folder}, got none: "
                     "hand the network over with load(folder, model=…)"
                 )
-            from torchvision.models import get_model
-
-            # Only the numbers of layers matter here: every weight is read from the file afterwards.
-            shape = {"image_size": about["size"]} if about["architecture"].startswith("vit_") else {}
-            shape["num_classes"] = len(about["classes"])
-            with torch.random.fork_rng(devices=[]):
-                model = get_model(about["architecture"], weights=None, **shape)
+            model = architectures.build(
+                about["architecture"], size=about["size"], n_classes=len(about["classes"])
+            )
         weight_files.load(model, weight_files.read(Path(folder) / "model.safetensors"), source=folder)
         return cls(
             model,
@@ -248,7 +245,9 @@ class TextClassifier:
         # With room for the marks alone, tokenizers would not cut at all.
         self.max_tokens = checks.count(max_tokens, name="max_tokens", least=3)
         if 0 < (positions := huggingface.reach(model)) < max_tokens:
-            raise ValueError(f"expected max_tokens up to {positions} for this network, got {max_tokens}")
+            raise ValueError(
+                f"expected max_tokens up to {positions} for this network, got {max_tokens}: pass less"
+            )
         if parts.head(model)[1].out_features != len(self.classes):
             parts.replace_head(model, len(self.classes), seed=seed)
             model.config.num_labels = model.num_labels = len(self.classes)
@@ -270,15 +269,17 @@ class TextClassifier:
 
         Args:
             weights: "minilm" (a six-layer BERT that comes with a package), "random" (the same network,
-                untrained), a local folder, or a name on the Hugging Face hub.
+                untrained), "bert-base-uncased" (fetched by `trustlib fetch`, digests checked), a local
+                folder, or another name on the Hugging Face hub.
             seed: start of the head, and of every weight when `weights` is "random". MiniLM's published
                 pooler belongs to the head: it was no part of its tuning, so it starts afresh too.
-        Raises: AssetError when MiniLM is not on this machine; ModelError when a folder or hub name does
-            not give the weights of a whole network.
+        Raises: AssetError when MiniLM or BERT base is not on this machine; ModelError when a folder or hub
+            name does not give the weights of a whole network.
         """
         classes = _classes(classes)
+        asset = "minilm" if weights == "random" else weights
         model, tokenizer = huggingface.load(
-            assets.find("minilm") if weights in ("minilm", "random") else weights,
+            assets.find(asset) if asset in BERTS else asset,
             n_classes=len(classes),
             pretrained=weights != "random",
             seed=seed,
@@ -353,14 +354,19 @@ class TextClassifier:
         return {"kind": "text", "classes": self.classes, "max_tokens": self.max_tokens}
 
     def save(self, folder: str | Path) -> None:
-        """Write a folder in the Hugging Face layout, and classifier.json. Never half written."""
+        """Write a folder in the Hugging Face layout, and classifier.json. Never half written.
+
+        Of several processes the main one writes, and all wait for it.
+        """
         huggingface.library()  # quiet
         self.model.config.id2label = dict(enumerate(self.classes))
         self.model.config.label2id = {name: i for i, name in enumerate(self.classes)}
-        with atomic.folder(folder) as temporary:
-            self.model.save_pretrained(temporary)
-            self.tokenizer.save_pretrained(temporary)
-            saved.seal(temporary, self.settings)
+
+        def write(to: Path) -> None:
+            self.model.save_pretrained(to)
+            self.tokenizer.save_pretrained(to)
+
+        saved.write(folder, write, self.settings)
 
     @classmethod
     def load(cls, folder: str | Path, *, device: str | None = None) -> "TextClassifier":
@@ -376,7 +382,7 @@ class TextClassifier:
 def _classes(classes: Sequence[str]) -> tuple[str, ...]:
     classes = (classes,) if isinstance(classes, str) else tuple(str(name) for name in classes)
     if len(classes) < 2 or len(set(classes)) < len(classes):
-        raise ValueError(f"expected two or more different class names, got {classes}")
+        raise ValueError(f"expected two or more different class names, got {classes}: name each class")
     return classes
 
 

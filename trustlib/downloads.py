@@ -34,7 +34,7 @@ def file(
     attempts: int = 5,
     pause: float = 1.0,
 ) -> None:
-    """Download one file, or what is still missing of it.
+    """Download one file, or what is still missing of it; nothing where it lies there whole.
 
     Args:
         url: where it is published, http or https.
@@ -47,6 +47,8 @@ def file(
         pause: seconds before the second try; doubled with each further one.
     Raises: AssetError when the file is not there, is not the expected one, stops coming, or has no room.
     """
+    if _size(target) == size and _digest(target) == sha256:
+        return
     part = target.with_name(f"{target.name}.partial")
     target.parent.mkdir(parents=True, exist_ok=True)
     while True:

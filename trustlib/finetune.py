@@ -133,6 +133,7 @@ def finetune(
     _check(classifier, task, label_smoothing, class_weights, optimizer, schedule, precision)
     views = 1 if augment is None else epochs if views is None else checks.count(views, name="views")
     bf16 = precision == "bfloat16" or (precision == "auto" and devices.fast_bfloat16(classifier.device))
+    data_parallel.same_start(classifier.model)
     rate_of_head = learning_rate if head_learning_rate is None else head_learning_rate
     # All that shapes the weights: checked here, told in the History, and compared with a checkpoint's.
     recipe = {
@@ -159,8 +160,10 @@ def finetune(
         "classifier": classifier.settings,
         "start": weights.digest(classifier.model),
         "data": task.train.digest,
+        "inputs": task.train.content,
         "labels": _digest(task.train.labels),
         "validation": task.validation.digest,
+        "validation_inputs": task.validation.content,
         "validation_labels": _digest(task.validation.labels),
     }
     _same_in_all_processes(recipe)
@@ -195,7 +198,7 @@ def finetune(
 
     with (
         torch.random.fork_rng(devices=[device] if device.type == "cuda" else []),
-        data_parallel.whole_batch_norm(model),
+        data_parallel.whole_batch_norm(model) as norms,
         progress.bar(total=epochs * steps_an_epoch, description=f"fine-tune {train}", unit="batch") as bar,
     ):
         bar.update(first * steps_an_epoch)
@@ -209,6 +212,7 @@ def finetune(
             total = 0.0
             for chosen in batches(samples.lengths, batch_size, rng):
                 mine, share = data_parallel.part(chosen, in_loss)  # in one process: all of it, and 1
+                norms.counts = share > 0
                 loss = loss_of(samples.logits(mine, epoch), labels[mine])  # logits (batch, k)
                 if l2_penalty:
                     loss = loss + l2_penalty * sum((p**2).sum() for p in parameters if p.ndim > 1)

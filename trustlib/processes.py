@@ -16,11 +16,14 @@ Source: Gugger et al. (2022), accelerate.
 """
 
 import os
+import pickle
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import timedelta
 from typing import Any
+
+from trustlib.errors import missing_extra
 
 _alone = ContextVar("_alone", default=False)
 
@@ -33,7 +36,7 @@ def launched() -> int:
 
 def is_main() -> bool:
     """Whether this process is the one that writes files and shows bars."""
-    return launched() == 1 or _state().is_main_process
+    return launched() == 1 or os.environ["RANK"] == "0"
 
 
 def device() -> str:
@@ -68,7 +71,8 @@ def share(work: Callable[[Any], Any], items: Iterable[Any]) -> list[Any]:
         work: what it returns must be possible to pickle, and lie on the CPU. It works alone.
         items: the same in every process; made in every process, one at a time.
     Returns: all results in every process, in the order of the items.
-    Raises: in every process what `work` raised in any of them.
+    Raises: in every process what `work` raised in any of them; RuntimeError with its words where that error
+        cannot be sent from one process to another.
 
     >>> share(str.upper, ["a", "b", "c"])
     ['A', 'B', 'C']
@@ -84,7 +88,7 @@ def share(work: Callable[[Any], Any], items: Iterable[Any]) -> list[Any]:
                     done.append(work(item))
             total += 1
     except Exception as error:  # kept until the others can be told, who would wait for ever
-        problem = error
+        problem = _that_travels(error)
     parts = gather((done, problem))
     for _, error in parts:
         if error is not None:
@@ -115,10 +119,21 @@ def gather(value: Any) -> list[Any]:
     return gather_object([value])
 
 
+def _that_travels(error: Exception) -> Exception:
+    try:
+        pickle.loads(pickle.dumps(error))
+    except Exception:  # whatever a class of errors makes of being copied
+        return RuntimeError(f"{type(error).__name__}: {error}")
+    return error
+
+
 def _state() -> Any:
     """accelerate's view of this process; the first call lets the processes find each other."""
-    from accelerate import PartialState
-    from accelerate.utils import is_cuda_available, parse_flag_from_env
+    try:
+        from accelerate import PartialState
+        from accelerate.utils import is_cuda_available, parse_flag_from_env
+    except ImportError as error:
+        raise missing_extra(error.name or "accelerate", "models") from error
 
     on_cpu = parse_flag_from_env("ACCELERATE_USE_CPU") or not is_cuda_available()
     # While one process works, the others wait: long enough for the slowest answer.

@@ -74,7 +74,7 @@ class Samples:
         """Compute what the frozen part makes of every view, where that is possible and fits."""
         self.classifier.model.eval()
         cut = frozen.find(self.classifier, self.prepared, train)
-        if cut is None:
+        if None in processes.gather(cut and train):  # all processes keep features, or none does
             return
         longest = self.prepared[int(self.lengths.argmax())]
         one = frozen.features(self.classifier, [longest], cut)[0]

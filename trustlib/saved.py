@@ -6,12 +6,27 @@ of it. Safetensors have no checksum of their own: without this one, a flipped bi
 
 import hashlib
 import json
+from collections.abc import Callable
 from pathlib import Path
 
-from trustlib import assets
+from trustlib import assets, atomic, processes
 from trustlib.errors import ModelError
 
 NAME = "classifier.json"
+
+
+def write(folder: str | Path, files: Callable[[Path], None], settings: dict) -> None:
+    """Make a folder of what `files` writes into the folder it is given, and seal it. Never half written.
+
+    Of several processes the main one writes, and all wait for it.
+    """
+
+    def whole() -> None:
+        with atomic.folder(folder) as temporary:
+            files(temporary)
+            seal(temporary, settings)
+
+    processes.from_main(whole)
 
 
 def seal(folder: Path, settings: dict) -> None:

@@ -8,9 +8,9 @@
     regularised_loss      L + λR with R = Σ w²
     small_network_again   a small convolutional network from its saved state dict, fine-tuned on other digits
 
-Each trains the classifier that it is given, from the weights that this has, and returns a History. The
-course's own models have recipes of their own (profiles.py): they were chosen by cross-validation, these are
-quoted.
+Each trains the classifier that it is given, from the weights that this has, returns a History, and raises
+what `finetune` raises. The course's own models have recipes of their own (profiles.py): they were chosen by
+cross-validation, these are quoted, and each says what of it is whose.
 """
 
 from collections.abc import Callable
@@ -44,19 +44,11 @@ def sgd_on_all_weights(
         augment: the source mirrors pictures (`augment.mirror`) and crops them at random.
     Source: Chilamkurthy (2017), transfer learning tutorial of PyTorch.
     """
-    return finetune(
+    return regularised_loss(
         classifier,
         task,
-        train="all",
+        strength=0.0,
         epochs=epochs,
-        learning_rate=1e-3,
-        optimizer="sgd",
-        momentum=0.9,
-        nesterov=False,
-        weight_decay=0.0,
-        warmup=0.0,
-        schedule="constant",
-        clip=None,
         batch_size=batch_size,
         augment=augment,
         checkpoint=checkpoint,
@@ -76,8 +68,8 @@ def adam_on_the_head(
     """Freeze the backbone whole, its batch norms too, and train the head with Adam; ten epochs of CIFAR-10.
 
     Learning rate 0.001 and moments 0.9 and 0.999, which are Adam's own; no warm-up, no decay of weights or of
-    the rate. What the frozen backbone makes of a picture is computed once and kept, so later epochs are
-    nearly free.
+    the rate. Ten epochs and batches of 32 are custom, not from a paper. What the frozen backbone makes of a
+    picture is computed once and kept, so later epochs are nearly free.
 
     Sources: Kingma and Ba (2015) for Adam; Yosinski et al. (2014) for frozen features.
     """
@@ -140,6 +132,7 @@ def regularised_loss(
     strength: float = 5e-5,
     epochs: int = 7,
     batch_size: int = 32,
+    augment: Callable | None = None,
     checkpoint: str | Path | None = None,
     seed: int = 0,
 ) -> History:
@@ -152,6 +145,7 @@ def regularised_loss(
 
     Args:
         strength: λ, 0 or more. `History.train_loss` includes λR.
+        augment: as in `sgd_on_all_weights`.
     Source: Krogh and Hertz (1992).
     """
     return finetune(
@@ -169,6 +163,7 @@ def regularised_loss(
         schedule="constant",
         clip=None,
         batch_size=batch_size,
+        augment=augment,
         checkpoint=checkpoint,
         seed=seed,
     )

@@ -113,24 +113,25 @@ def leads_on(arm: str, recipes) -> bool:
     return any(recipe.after == arm for recipe in recipes.values())
 
 
-def load(case: str) -> dict[tuple[str, str, str], Measured]:
+def load(case: str, *, profile: str = "lite") -> dict[tuple[str, str, str], Measured]:
     """What was measured of a case ("cells" or "reviews"): (split, arm, starting weights) to Measured.
 
-    Arms that were stopped before their last seed are left out.
+    Arms that were stopped before their last seed are left out. What another profile measured has a file of
+    its own; the lessons tell of "lite" under every profile.
 
     Raises: DataError when it was not measured, or by recipes or networks other than the profile's.
     """
-    path = _path(case)
+    path = _path(case, profile)
     if not path.exists():
         raise DataError(f"expected measured results in {path.name}, got no file: run make measure")
     stored = json.loads(path.read_text(encoding="utf-8"))
-    profile = profiles.named(stored["profile"])
-    if stored["shape"] != shape(case, profile):
+    by = profiles.named(stored["profile"])
+    if stored["shape"] != shape(case, by):
         raise DataError(
-            f"expected {path.name} measured with networks of {shape(case, profile)}, "
+            f"expected {path.name} measured with networks of {shape(case, by)}, "
             f"got {stored['shape']}: run make measure"
         )
-    recipes = getattr(profile, case)
+    recipes = getattr(by, case)
     changed = [arm for arm in recipes if asked(arm, recipes) != stored["recipes"].get(arm)]
     if changed:
         raise DataError(
@@ -185,7 +186,8 @@ def table() -> Iterator[str]:
     yield "| case, split | arm | start | accuracy | macro-F1 | pretrained − random start |"
     yield "|---|---|---|---|---|---|"
     for case in ("cells", "reviews"):
-        arms = load(case) if _path(case).exists() else {}
+        profile = profiles.current().name
+        arms = load(case, profile=profile) if _path(case, profile).exists() else {}
         for (split, arm, start), measured in arms.items():
             nothing = arms.get((split, arm, "random"))
             gain = difference(measured, nothing) if start != "random" and nothing is not None else ""
@@ -194,25 +196,34 @@ def table() -> Iterator[str]:
 
 
 def picture() -> None:
-    """Draw the accuracy of every arm on the random splits, with its interval, into data/measured/arms.png."""
+    """Draw the accuracy of every arm on the random splits, with its interval, into data/measured/arms.png.
+
+    Under another profile than "lite" the picture has the profile's name in front.
+    """
+    profile = profiles.current().name
     names = {"cells": "solar cells", "reviews": "reviews"}
     rows = {}
     for case, name in names.items():
-        if not _path(case).exists():
+        if not _path(case, profile).exists():
             continue
-        for (split, arm, start), measured in load(case).items():
+        for (split, arm, start), measured in load(case, profile=profile).items():
             if split == "random":
                 begin = "random start" if start == "random" else "pretrained"
                 rows[f"{name}: {arm.replace('_', ' ')}, {begin}"] = accuracy(measured)
     drawn = plots.estimates(
         rows, xlabel="accuracy", title=f"Accuracy of every arm, {len(SEEDS)} runs each, random splits"
     )
-    with atomic.file(assets.data_folder() / "measured" / "arms.png") as temporary:
+    with atomic.file(file_of("arms.png", profile)) as temporary:
         temporary.write_bytes(plots.png(drawn))
 
 
-def _path(case: str) -> Path:
-    return assets.data_folder() / "measured" / f"{case}.json"
+def file_of(name: str, profile: str) -> Path:
+    """A file in data/measured: of that name for the profile "lite", for others with theirs in front."""
+    return assets.data_folder() / "measured" / (name if profile == "lite" else f"{profile}_{name}")
+
+
+def _path(case: str, profile: str) -> Path:
+    return file_of(f"{case}.json", profile)
 
 
 def _macro_f1(answers: np.ndarray, labels: np.ndarray) -> float:
@@ -231,7 +242,7 @@ def _measure(case: str, runs: list, tests: dict, make: Callable, recipes, shape:
 
     tests: (split, seed) to the test split of that run; shape: the sizes that the profile gives its networks.
     """
-    path = _path(case)
+    path = _path(case, profiles.current().name)
     path.parent.mkdir(parents=True, exist_ok=True)
     samples = {split: _Samples([test for (s, _), test in tests.items() if s == split]) for split, _ in tests}
     keys = [run_key(*run, asked(run[1], recipes), tests[run[0], run[3]].digest, shape) for run in runs]

@@ -4,9 +4,9 @@
     reader, history = models.review_reader("all")
 
 A model is kept under a key of everything that shaped it: recipe, starting weights, data, labels, code and
-library versions. Change one of them, and it is made anew. Two kernels that want the same model at once
-make it once: the first trains, the other waits for the lock and then reads. Processes that were launched
-together train it together.
+library versions. Change one of them, and it is made anew. Two kernels that want the same model at once make
+it once: the first trains, the other waits for the lock and then reads. Processes that were launched together
+train it together; their number is no part of the key, so what several made one may read.
 """
 
 import dataclasses
@@ -24,8 +24,8 @@ from trustlib import assets, atomic, processes
 from trustlib.course import profiles
 
 CODE = (
-    *("augment", "classifiers", "devices", "finetune", "frozen", "huggingface", "parts", "pixels", "samples"),
-    *("saved", "weights"),
+    *("architectures", "augment", "classifiers", "data_parallel", "devices", "finetune", "frozen"),
+    *("huggingface", "parts", "pixels", "samples", "saved", "weights"),
 )
 ASSETS = {
     "tiny-imagenet": "resnet50-tinyimagenet",
@@ -109,16 +109,11 @@ def review_reader(arm: str, *, weights: str | None = None, seed: int = 0, keep: 
 
 
 def fresh_reader(classes, *, weights: str, seed: int):
-    """The TextClassifier that an arm starts from: a BERT of the profile's shape with a fresh head.
-
-    What the manifest lists of the hub is read from the folder where it lies, after its digest was checked.
-    """
+    """The TextClassifier that an arm starts from: a BERT of the profile's shape with a fresh head."""
     from trustlib.classifiers import TextClassifier
 
-    asset = assets.manifest().get(weights)
-    source = str(assets.find(weights)) if asset and asset.hub else weights
     return TextClassifier.bert(
-        weights=source, classes=classes, max_tokens=profiles.current().text_max_tokens, seed=seed
+        weights=weights, classes=classes, max_tokens=profiles.current().text_max_tokens, seed=seed
     )
 
 

@@ -16,8 +16,7 @@ from nbconvert import HTMLExporter
 from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 from pygments.formatters import HtmlFormatter
 
-from trustlib.report import TrustReport, wording
-from trustlib.report.page import told
+from trustlib.report import TrustReport, page
 from trustlib.report.style import BASE
 
 LESSON_LINK = re.compile(r'(href="(?:\d\d_\w+|recipes))\.ipynb(["#])')
@@ -115,14 +114,7 @@ def formula(tex: str, *, display: bool) -> str:
 
 @cache
 def _template(name: str) -> jinja2.Template:
-    environment = jinja2.Environment(
-        loader=jinja2.DictLoader({"page": PAGE, "lesson": LESSON, "index": INDEX, "reports": REPORTS}),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {"shown": wording.shown, "told": told}
+    environment = page.environment({"page": PAGE, "lesson": LESSON, "index": INDEX, "reports": REPORTS})
     environment.globals["style"] = STYLE + _highlighting()
     return environment.get_template(name)
 

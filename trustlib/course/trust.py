@@ -10,11 +10,12 @@ each axis one number a sample. An interrupted run goes on where it stopped.
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 from filelock import FileLock
 
-from trustlib import assets, atomic
+from trustlib import atomic
 from trustlib.course import measure, models, profiles
 from trustlib.errors import DataError
 from trustlib.report import Primary, means, trust_report
@@ -51,27 +52,27 @@ def both() -> Iterator[str]:
     yield from reviews()
 
 
-def load(case: str) -> tuple[Primary, ...]:
+def load(case: str, *, profile: str = "lite") -> tuple[Primary, ...]:
     """The primary measure of each axis of a case ("cells" or "reviews"): values (5 seeds, n) by way.
+
+    What another profile measured has a file of its own; the lessons tell of "lite" under every profile.
 
     Raises: DataError when it was not measured, not for every way and seed, or by recipes or networks other
         than the profile's.
     """
-    kept = _kept(case)
+    kept, name = _kept(case, profile), _path(case, profile).name
     if not kept:
-        raise DataError(
-            f"expected measured trust in {_path(case).name}, got no file: run trustlib measure trust"
-        )
-    profile = profiles.named(json.loads(str(kept["profile"])))
+        raise DataError(f"expected measured trust in {name}, got no file: run trustlib measure trust")
+    by = profiles.named(json.loads(str(kept["profile"])))
     missing = [
         f"{way}, seed {seed}"
         for way in WAYS
         for seed in measure.SEEDS
-        if str(kept.get(f"{way}|{seed}|key", "")) != _key(case, way, seed, str(kept["digest"]), profile)
+        if str(kept.get(f"{way}|{seed}|key", "")) != _key(case, way, seed, str(kept["digest"]), by)
     ]
     if missing:
         raise DataError(
-            f"expected {_path(case).name} with today's recipes for every way and seed, got others or none "
+            f"expected {name} with today's recipes for every way and seed, got others or none "
             f"for {', '.join(missing)}: run trustlib measure trust"
         )
     return tuple(
@@ -92,7 +93,8 @@ def table() -> Iterator[str]:
     yield "| case | axis | measure | " + " | ".join(WAYS) + " |"
     yield "|---" * (3 + len(WAYS)) + "|"
     for case in ("cells", "reviews"):
-        for primary in load(case) if _path(case).exists() else ():
+        profile = profiles.current().name
+        for primary in load(case, profile=profile) if _path(case, profile).exists() else ():
             found = means(primary)
             row = [case, primary.axis, primary.measure, *(str(found[way]) for way in WAYS)]
             yield f"| {' | '.join(row)} |"
@@ -105,7 +107,7 @@ def _measure(case: str, task, make) -> Iterator[str]:
     for seed in measure.SEEDS:
         for way, (arm, from_pretrained) in WAYS.items():
             key = _key(case, way, seed, digest, profile)
-            if str(_kept(case).get(f"{way}|{seed}|key", "")) == key:
+            if str(_kept(case, profile.name).get(f"{way}|{seed}|key", "")) == key:
                 continue
             classifier, history = make(
                 arm,
@@ -122,12 +124,13 @@ def _measure(case: str, task, make) -> Iterator[str]:
 
 def _keep(case: str, way: str, seed: int, key: str, digest: str, primaries: list[Primary]) -> None:
     """Add one model's numbers to the file; three digits of each are kept."""
-    path = _path(case)
+    profile = profiles.current().name
+    path = _path(case, profile)
     path.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(path.with_suffix(".lock")):
-        kept = _kept(case)
+        kept = _kept(case, profile)
         kept |= {
-            "profile": json.dumps(profiles.current().name),
+            "profile": json.dumps(profile),
             "digest": digest,
             "axes": json.dumps([{word: getattr(p, word) for word in WORDS} for p in primaries]),
             f"{way}|{seed}|key": key,
@@ -142,9 +145,9 @@ def _keep(case: str, way: str, seed: int, key: str, digest: str, primaries: list
             np.savez_compressed(temporary, **kept)
 
 
-def _kept(case: str) -> dict[str, np.ndarray]:
+def _kept(case: str, profile: str) -> dict[str, np.ndarray]:
     """What the file holds, by name; nothing where there is no file."""
-    path = _path(case)
+    path = _path(case, profile)
     if not path.exists():
         return {}
     with np.load(path, allow_pickle=False) as stored:
@@ -163,5 +166,5 @@ def _pretrained(case: str, profile: profiles.Profile) -> str:
     return profile.image_weights if case == "cells" else profile.text_weights
 
 
-def _path(case: str):
-    return assets.data_folder() / "measured" / f"trust_{case}.npz"
+def _path(case: str, profile: str) -> Path:
+    return measure.file_of(f"trust_{case}.npz", profile)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from trustlib import estimates
+from trustlib import estimates, processes
 from trustlib.estimates import Estimate
 from trustlib.report import wording
 from trustlib.report.asking_models import Counted
@@ -20,7 +20,9 @@ def section(asked: Mapping[str, Counted], planned: Mapping[str, int], *, seed: i
     """Calls and seconds of each model."""
     findings = {}
     for model, counted in asked.items():
-        sizes, seconds = (np.array(column, dtype=float) for column in zip(*counted.questions, strict=True))
+        # Of all processes, each of which asked a part.
+        questions = [question for part in processes.gather(counted.questions) for question in part]
+        sizes, seconds = (np.array(column, dtype=float) for column in zip(*questions, strict=True))
         calls, total = int(sizes.sum()), float(seconds.sum())
         each = estimates.bootstrap(_per_input, seconds, sizes, seed=seed)
         each = Estimate(each.value, max(each.low, 0.0), each.high, calls, each.level)

@@ -6,6 +6,7 @@ are PNG pictures with alternative text, on white ground in dark mode too.
 
 import base64
 import re
+from collections.abc import Mapping
 from functools import cache
 
 import jinja2
@@ -56,14 +57,22 @@ def told(sentence: str) -> str:
     return re.sub(r"(?<=\d) %", "\N{NO-BREAK SPACE}%", sentence)
 
 
+def environment(templates: Mapping[str, str]) -> jinja2.Environment:
+    """The project's page templates by name: all text is escaped, and what is missing is an error."""
+    found = jinja2.Environment(
+        loader=jinja2.DictLoader(dict(templates)),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    found.filters |= {"shown": wording.shown, "told": told}
+    return found
+
+
 @cache
 def _template() -> jinja2.Template:
-    environment = jinja2.Environment(
-        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    environment.filters["shown"] = wording.shown
-    environment.filters["told"] = told
-    return environment.from_string(PAGE)
+    return environment({"report": PAGE}).get_template("report")
 
 
 PAGE = """<!doctype html>

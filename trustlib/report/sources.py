@@ -72,9 +72,7 @@ def _saved(folder: Path, task: Task) -> Any:
 
 
 def _torchvision(path: Path, task: Task, architecture: str | None, size: int | None) -> Any:
-    from torchvision import models
-
-    from trustlib import parts, weights
+    from trustlib import architectures, parts, weights
     from trustlib.classifiers import ImageClassifier
 
     if task.kind != "image" or architecture is None:
@@ -83,11 +81,7 @@ def _torchvision(path: Path, task: Task, architecture: str | None, size: int | N
             f"{architecture}; pass --architecture, such as resnet50"
         )
     state = weights.read(path)
-    if architecture not in models.list_models(module=models):
-        raise ModelError(
-            f"expected a torchvision network for pictures, got {architecture!r}; pass one such as resnet50"
-        )
-    network = models.get_model(architecture, weights=None, num_classes=len(task.classes))
+    network = architectures.build(architecture, size=size or 224, n_classes=len(task.classes))
     name, head = parts.head(network)
     stored = state.get(f"{name}.weight")
     if stored is None or stored.shape != head.weight.shape:

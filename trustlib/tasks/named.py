@@ -41,6 +41,6 @@ def named(word: str) -> Task:
     if word.lower().endswith((".csv", ".tsv")):
         return texts_csv(word)
     raise DataError(
-        f"expected a task: {', '.join(TASKS)}, a folder of pictures, or a .csv file of texts, got {word!r}; "
-        "choose one"
+        f"expected a task: {', '.join(TASKS)}, a folder of pictures, or a .csv or .tsv file of texts, "
+        f"got {word!r}; choose one"
     )

@@ -66,8 +66,25 @@ class Split:
 
     @property
     def digest(self) -> str:
-        """sha256 over the ids in their order, as 64 hexadecimal digits: equal digests mean equal samples."""
+        """sha256 over the ids in their order, as 64 hexadecimal digits: which samples they are."""
         return hashlib.sha256("\n".join(self.ids.tolist()).encode()).hexdigest()
+
+    @property
+    def content(self) -> str:
+        """sha256 over the inputs themselves: texts, numbers; of pictures in files, over the files' sizes.
+
+        The digest of nothing for sequences of another kind, which make their inputs when asked.
+        """
+        found = hashlib.sha256()
+        if isinstance(self.inputs, np.ndarray):
+            found.update(f"{self.inputs.dtype} {self.inputs.shape}".encode())
+            found.update(np.ascontiguousarray(self.inputs).view(np.uint8))
+        elif isinstance(self.inputs, Pictures):
+            found.update(" ".join(str(Path(path).stat().st_size) for path in self.inputs.paths).encode())
+        elif isinstance(self.inputs, (list, tuple)):
+            for one in self.inputs:
+                found.update(one.encode() + b"\n" if isinstance(one, str) else np.ascontiguousarray(one))
+        return found.hexdigest()
 
     def take(self, indices: ArrayLike) -> Split:
         """The samples at `indices` (integers, in the wanted order) or where `indices` (n booleans) is True.
