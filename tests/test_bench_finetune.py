@@ -128,7 +128,7 @@ def test_two_processes_on_two_cores_take_little_more_than_half_the_seconds(tmp_p
             f"{name}: seconds, two processes / one",
             two[name],
             seconds,
-            held_equal=f"ResNet-50 at 112 px, batches of 64, one thread a process; efficiency {efficiency:.0%}",
+            held_equal=f"ResNet-50 at 112 px, batches of 64, a thread a process; efficiency {efficiency:.0%}",
             packages=("accelerate",),
         )
         assert efficiency > 0.5  # or the second process would be in the way

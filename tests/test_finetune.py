@@ -643,6 +643,7 @@ class Plain:
     inputs: object = ()
     labels: object = ()
     digest: str = ""
+    content: str = ""
 
 
 @pytest.mark.parametrize("empty", ["training", "validation"])

@@ -144,13 +144,13 @@ def _pictures(options: argparse.Namespace, classes: tuple[str, ...]) -> ImageCla
 def _torchvision(
     name: str, source: str, classes: tuple[str, ...], options: argparse.Namespace
 ) -> ImageClassifier:
+    size = options.size or SIZE
+    network = architectures.build(name, size=size, seed=options.seed)
     if source != "random" and not source.endswith(".safetensors"):
         raise ValueError(
             f"expected --weights random or a .safetensors file for {name}, got {source!r}; save its weights "
             "with safetensors.torch.save_file, and name the file"
         )
-    size = options.size or SIZE
-    network = architectures.build(name, size=size, seed=options.seed)
     if source != "random":
         weights.load(network, weights.read(source), source=Path(source).name)
     return ImageClassifier(network, classes, size=size, architecture=name, seed=options.seed)
