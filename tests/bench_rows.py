@@ -24,7 +24,8 @@ HEAD = """# Ours beside others
 Each row was measured in one run of its bench, ours and the peer's in turn, several times; the ratio is
 ours / peer's, with the least and the largest of the repeats in brackets, or a 95 % interval where it says so.
 What was held equal stands beside it. Less is better in every row. Each side had one of two cores of a server
-without a GPU; on the second core other work ran, so seconds scatter more than on a quiet machine.
+without a GPU; on the second core other work ran, so seconds scatter more than on a quiet machine. Rows of
+fine-tuning had both cores, with nothing else running.
 
 """
 FOOT = "\nMade by `make bench` and then `python tests/bench_rows.py --write`.\n"
