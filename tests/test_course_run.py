@@ -1,5 +1,6 @@
 """Running lessons: clean kernels, failures that are named, results that repeat, no kernel left behind."""
 
+import html
 import json
 import os
 import re
@@ -343,6 +344,29 @@ def test_a_page_asks_for_nothing_outside_itself_and_runs_no_script():
     assert not re.findall(r"""(?:src|href)=["']?(?!data:|#|\w+\.html)[^"' >]+""", page)
     assert "@import" not in page and "url(" not in page
     assert "default-src 'none'" in page
+
+
+def test_every_link_within_the_page_of_recipes_finds_its_heading():
+    notebook = run.read(run.lessons_folder() / "recipes.ipynb")
+    page = page_of(notebook, titles=[("recipes", "Recipes")])
+    links = {html.unescape(link) for link in re.findall(r'href="#([^"]+)"', page)}
+    headings = [html.unescape(name) for name in re.findall(r'<h\d id="([^"]+)"', page)]
+    assert len(links) > 25 and links <= {*headings, "lesson"} and len(headings) == len(set(headings))
+    assert 'href="08_shap.html"' in page
+
+
+def test_a_heading_that_comes_twice_has_one_id():
+    cells = [new_markdown_cell("# A title\n\n## The *same* `one`"), new_markdown_cell("## The *same* `one`")]
+    page = page_of(new_notebook(cells=cells))
+    assert page.count('id="The-same-one"') == 1 and page.count("<em>same</em>") == 2
+
+
+def test_the_index_leads_to_the_recipes_where_they_lie_beside_the_lessons(tmp_path):
+    shutil.copy(run.lessons_folder() / "recipes.ipynb", tmp_path)
+    assert run._recipes_page(tmp_path / "recipes.ipynb", tmp_path) == "recipes.html"
+    assert "One task, one function" in (tmp_path / "recipes.html").read_text(encoding="utf-8")
+    assert run._recipes_page(tmp_path / "none" / "recipes.ipynb", tmp_path) is None
+    assert not (tmp_path / "recipes.html").exists()  # the folder tells of one run only
 
 
 def test_a_page_keeps_the_folded_solution_folded_and_the_alternative_text():

@@ -266,9 +266,7 @@ def texts(texts: Sequence[str], *, name: str = "texts", least: int = 1) -> list[
 def table(
     rows: ArrayLike, *, name: str = "rows", columns: int | None = None, least: int = 1
 ) -> NDArray[np.float64]:
-    """A table of finite numbers as float64 (n, d), n at least `least`, d given or at least 1.
-
-    Raises: ValueError.
+    """Finite numbers as float64 (n, d), n at least `least`, d given or at least 1. Raises: ValueError.
 
     >>> table([[5.1, 3.5], [6.2, 2.9]]).shape
     (2, 2)
@@ -316,9 +314,7 @@ def masks(masks: ArrayLike, *, m: int | None = None) -> NDArray[np.bool_]:
 
 
 def segments(segments: ArrayLike, *, shape: tuple[int, ...]) -> NDArray[np.int64]:
-    """A segmentation of a picture of that (h, w), as int64 labels from 0 to m - 1, each used.
-
-    Raises: ValueError.
+    """A label a pixel of a picture (h, w), as int64 from 0 to m - 1, each used. Raises: ValueError.
 
     >>> segments([[0, 1, 1]], shape=(1, 3)).max()
     np.int64(1)

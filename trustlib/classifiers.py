@@ -178,10 +178,7 @@ class ImageClassifier:
         }
 
     def save(self, folder: str | Path) -> None:
-        """Write a folder: model.safetensors and classifier.json. Never half written.
-
-        Of several processes the main one writes, and all wait for it.
-        """
+        """Write model.safetensors and classifier.json, never half; of several processes one writes."""
         saved.write(
             folder, lambda to: weight_files.write(self.model, to / "model.safetensors"), self.settings
         )
@@ -354,10 +351,7 @@ class TextClassifier:
         return {"kind": "text", "classes": self.classes, "max_tokens": self.max_tokens}
 
     def save(self, folder: str | Path) -> None:
-        """Write a folder in the Hugging Face layout, and classifier.json. Never half written.
-
-        Of several processes the main one writes, and all wait for it.
-        """
+        """Write the Hugging Face layout and classifier.json, never half; of several processes one writes."""
         huggingface.library()  # quiet
         self.model.config.id2label = dict(enumerate(self.classes))
         self.model.config.label2id = {name: i for i, name in enumerate(self.classes)}

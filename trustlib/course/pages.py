@@ -36,7 +36,7 @@ def lesson_page(
         template_name="basic", embed_images=True, exclude_anchor_links=True, exclude_output_prompt=True
     )
     body, _ = exporter.from_notebook_node(notebook, resources={"metadata": {"path": str(folder)}})
-    body = LESSON_LINK.sub(r"\1.html\2", body)
+    body = _once(LESSON_LINK.sub(r"\1.html\2", body))
     before = titles[position - 1] if position > 0 else None
     after = titles[position + 1] if position + 1 < len(titles) else None
     return _template("lesson").render(
@@ -63,6 +63,18 @@ def index_page(
 def reports_page(reports: Mapping[str, TrustReport]) -> str:
     """The page that leads to several trust reports, each in a folder of its name, with what each says."""
     return _template("reports").render(title="Trust reports of the running cases", reports=reports)
+
+
+def _once(body: str) -> str:
+    """A page without the ids of headings that an earlier heading has already."""
+    seen: set[str] = set()
+
+    def kept(match: re.Match) -> str:
+        again = match[2] in seen
+        seen.add(match[2])
+        return match[1] if again else match[0]
+
+    return re.sub(r'(<h[1-6]) id="([^"]*)"', kept, body)
 
 
 class _Exporter(HTMLExporter):
@@ -93,6 +105,11 @@ class _Renderer(IPythonRenderer):
 
     def inline_html(self, html: str) -> str:
         return super().inline_html(html) if "<img" in html else html
+
+    def heading(self, text: str, level: int, **attributes: Any) -> str:
+        """With the id by which JupyterLab's own links find a heading: its text, spaces as dashes."""
+        name = re.sub(r"<[^>]+>", "", text).strip().replace(" ", "-").replace('"', "&quot;")
+        return f'<h{level} id="{name}">{text}</h{level}>\n'
 
     def inline_math(self, body: str) -> str:
         return formula(body, display=False)
