@@ -21,6 +21,7 @@ import trustlib
 from trustlib import tasks
 from trustlib.course import run
 from trustlib.errors import AssetError
+from trustlib.predictions import Predictions
 
 ROOT = Path(__file__).parents[1]
 NOTEBOOK = ROOT / "notebooks" / "recipes.ipynb"
@@ -159,19 +160,21 @@ def _classes(r):
 
 
 def _by_the_book(r):
-    found, reached = r["found"], {name: h.validation_accuracy[-1] for name, h in r["found"].items()}
+    found = r["found"]
     epochs = {name: len(history.train_loss) for name, history in found.items()}
     assert epochs == {"sgd": 2, "head": 10, "bert": 3, "penalty": 2, "again": 5}
-    assert found["head"].n_trainable == 5 * (2048 + 1) < found["sgd"].n_trainable
+    assert found["head"].n_trainable == len(r["low"].classes) * (2048 + 1) < found["sgd"].n_trainable
     assert found["penalty"].train_loss[0] > found["sgd"].train_loss[0]  # of the same steps, and λR
-    assert min(reached["head"], reached["again"]) > 0.5  # five classes: guessing gets a fifth
+    assert found["head"].validation_accuracy[-1] > 1 / len(r["low"].classes)
+    assert all(history.train_loss[-1] < history.train_loss[0] for history in found.values())
     assert Path("first.safetensors").is_file() and r["again"].classes == r["high"].classes
 
 
 def _several(r):
     assert "2 processes share every batch" in r["done"].stdout
     right = r["answers"].probs.argmax(axis=1) == r["answers"].labels
-    assert right.mean() > 0.5 and r["answers"].classes == tasks.image_folder("pictures").classes
+    assert right.mean() > 1 / len(r["answers"].classes)
+    assert r["answers"].classes == tasks.image_folder("pictures").classes
     assert {"model", "history.json", "test.npz"} <= {path.name for path in Path("runs/mine").iterdir()}
 
 
@@ -427,5 +430,6 @@ def test_a_recipe_for_pictures_runs_on_cifar10(recipe, alone, photographs):
             code = code.replace(standing_in, own)
         assert code != recipe.code and "digits28" not in code
     left = run_alone(code, recipe.heading)
-    assert set(left["task"].classes) <= set(tasks.image_folder("cifar10").classes)
+    told = [value.classes for value in left.values() if isinstance(value, (tasks.Task, Predictions))]
+    assert any(set(classes) <= set(tasks.image_folder("cifar10").classes) for classes in told)
     FACTS[recipe.heading](left)
