@@ -161,10 +161,10 @@ def test_a_bert_of_the_true_size_is_read_and_found_offline_by_its_name(full, tmp
     )  # names and shapes, to a byte
     published.manifest(tmp_path, monkeypatch, bert_base_uncased=folder)
     check_reader(folder, state)
-    # By its name, as lesson 02 asks for it; transformers reads where its cache is once, so in a new process.
+    # Transformers finds it by its name too. It reads where its cache is once, so in a new process.
     code = (
-        "from trustlib.classifiers import TextClassifier as T;"
-        "c = T.bert(weights='bert-base-uncased', classes=('no', 'yes'));"
+        "from trustlib import huggingface; from trustlib.classifiers import TextClassifier as T;"
+        "c = T(*huggingface.load('bert-base-uncased', n_classes=2), ('no', 'yes'));"
         "print(c.model.config.num_hidden_layers, c.predict_proba(['fine', 'dull']).shape)"
     )
     environment = os.environ | {"HF_HUB_CACHE": str(tmp_path / "hub"), "HF_HUB_OFFLINE": "1"}

@@ -12,6 +12,7 @@ from PIL import Image
 from trustlib import tasks
 from trustlib.errors import DataError
 from trustlib.predictions import predict
+from trustlib.tasks.shortcuts import Stamped
 from trustlib.tasks.task import Pictures, Split, decode, parts, to_task
 
 
@@ -86,6 +87,9 @@ def test_content_tells_inputs_apart_that_have_the_same_ids(tmp_path):
     assert content(np.zeros((2, 4))) != content(np.zeros((2, 4), dtype=np.float32))
     pictures = [np.zeros((2, 2, 3), np.uint8), np.ones((2, 2, 3), np.uint8)]
     assert content(pictures) != content(pictures[::-1])
+    stamps = np.array([[0.1, 0.2, 0.3], [np.nan] * 3])
+    assert content(Stamped(pictures, stamps)) != content(Stamped(pictures, stamps[::-1])) != content(pictures)
+    assert content(Stamped(pictures, stamps)) == content(Stamped(list(pictures), stamps.copy()))
     paths = [tmp_path / "a.png", tmp_path / "b.png"]
     paths[0].write_bytes(b"1")
     paths[1].write_bytes(b"22")

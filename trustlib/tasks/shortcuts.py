@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trustlib import checks
-from trustlib.tasks.task import Pictures, Split, Task
+from trustlib.tasks.task import Pictures, Split, Task, content
 
 MARKED, AS_IN_TRAINING = "marked", "marked as in training"
 WORD = "Thursday"
@@ -183,6 +183,10 @@ class Stamped(Pictures):
 
     def __repr__(self) -> str:
         return f"Stamped({len(self):,} pictures, {int((~np.isnan(self.stamps[:, 0])).sum()):,} with a stamp)"
+
+    @property
+    def content(self) -> bytes:
+        return content(self.pictures) + self.stamps.tobytes()
 
 
 def _planted(

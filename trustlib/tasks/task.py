@@ -75,16 +75,7 @@ class Split:
 
         The digest of nothing for sequences of another kind, which make their inputs when asked.
         """
-        found = hashlib.sha256()
-        if isinstance(self.inputs, np.ndarray):
-            found.update(f"{self.inputs.dtype} {self.inputs.shape}".encode())
-            found.update(np.ascontiguousarray(self.inputs).view(np.uint8))
-        elif isinstance(self.inputs, Pictures):
-            found.update(" ".join(str(Path(path).stat().st_size) for path in self.inputs.paths).encode())
-        elif isinstance(self.inputs, (list, tuple)):
-            for one in self.inputs:
-                found.update(one.encode() + b"\n" if isinstance(one, str) else np.ascontiguousarray(one))
-        return found.hexdigest()
+        return content(self.inputs).hex()
 
     def take(self, indices: ArrayLike) -> Split:
         """The samples at `indices` (integers, in the wanted order) or where `indices` (n booleans) is True.
@@ -156,6 +147,20 @@ class Task:
         return f"Task({self.name!r}, {self.kind}, {len(self.classes)} classes, {parts})"
 
 
+def content(inputs: Any) -> bytes:
+    """sha256 over inputs, as `Split.content` says."""
+    found = hashlib.sha256()
+    if isinstance(inputs, np.ndarray):
+        found.update(f"{inputs.dtype} {inputs.shape}".encode())
+        found.update(np.ascontiguousarray(inputs).view(np.uint8))
+    elif isinstance(inputs, Pictures):
+        found.update(inputs.content)
+    elif isinstance(inputs, (list, tuple)):
+        for one in inputs:
+            found.update(one.encode() + b"\n" if isinstance(one, str) else np.ascontiguousarray(one))
+    return found.digest()
+
+
 class Pictures(Sequence):
     """Pictures in files, decoded when asked for.
 
@@ -181,6 +186,11 @@ class Pictures(Sequence):
 
     def __repr__(self) -> str:
         return f"Pictures({len(self):,} files)"
+
+    @property
+    def content(self) -> bytes:
+        """What tells these pictures from others, without reading them: the sizes of their files."""
+        return " ".join(str(Path(path).stat().st_size) for path in self.paths).encode()
 
 
 def decode(path: str | Path) -> NDArray[np.uint8]:
